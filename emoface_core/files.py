@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are whole or absent: written under a temporary name, renamed when complete."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; rename it onto `path` if the body succeeds.
+
+    A killed or failing run leaves no half file under the real name.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"The folder “{path.parent}” does not exist.", "Create it first.")
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_npz(path: Path) -> dict[str, NDArray]:
+    """All arrays of an .npz file; never unpickles. InputError if it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"There is no file “{path}”.", "Check the path.") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(
+            f"“{path}” is not a readable .npz file ({error}).", "Make it again, or choose another."
+        ) from None

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FaceFormer's decoder: biased self-attention over time, cross-attention aligned to the audio.
+
+Frame by frame, as published (Fan et al. 2022): it attends to its own past motion, causally.
+In parallel: it attends to the audio features of a window of frames, and no motion at all.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emoface_core.model.config import DecoderConfig
+
+Cache = list[tuple[Tensor, Tensor]]  # keys and values of the frames so far, a pair a layer
+
+
+class DecoderLayer(nn.Module):
+    """x (B, N, d), audio (B, N, C) -> (B, N, d), and the keys and values for the next step."""
+
+    def __init__(self, audio_width: int, config: DecoderConfig) -> None:
+        super().__init__()
+        d = config.width
+        self.heads = config.heads
+        self.norms = nn.ModuleList(nn.LayerNorm(d) for _ in range(2))
+        self.qkv = nn.Linear(d, 3 * d)
+        self.out = nn.Linear(d, d)
+        # FaceFormer's alignment lets frame t see audio frame t alone. A softmax over one key is
+        # one, so queries and keys drop out; what remains of that attention is this.
+        self.cross_value = nn.Linear(audio_width, d)
+        self.cross_out = nn.Linear(d, d)
+        self.wide = nn.Linear(d, 2 * d)
+        self.narrow = nn.Linear(2 * d, d)
+
+    def forward(
+        self, x: Tensor, audio: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        q, k, v = self.qkv(self.norms[0](x)).chunk(3, -1)
+        if past is not None:
+            k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
+        qh, kh, vh = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
+        score = qh @ kh.transpose(-1, -2) / math.sqrt(qh.shape[-1]) + bias  # (B, H, N, M)
+        seen = torch.softmax(score, -1).to(vh.dtype) @ vh
+        x = x + self.out(seen.transpose(1, 2).flatten(2))
+        x = x + self.cross_out(self.cross_value(audio))
+        x = x + self.narrow(F.gelu(self.wide(self.norms[1](x))))
+        return x, (k, v)
+
+
+class Decoder(nn.Module):
+    """A stack of layers with its attention bias; `causal` for the frame-by-frame mode."""
+
+    def __init__(self, audio_width: int, config: DecoderConfig, *, causal: bool) -> None:
+        super().__init__()
+        self.config, self.causal = config, causal
+        self.layers = nn.ModuleList(DecoderLayer(audio_width, config) for _ in range(config.layers))
+        self.start = None if causal else nn.Linear(audio_width, config.width)
+        self.norm = nn.LayerNorm(config.width)
+
+    @property
+    def reach(self) -> int:
+        """Frames to either side that a frame depends on (parallel mode)."""
+        return self.config.layers * self.config.window
+
+    def forward(self, audio: Tensor, x: Tensor | None = None) -> Tensor:
+        """All frames at once: (B, N, C) -> (B, N, d); x (B, N, d) is the motion, if any."""
+        if x is None:
+            assert self.start is not None
+            x = self.start(audio)
+        bias = self.bias(audio.shape[1], audio.device)
+        for layer in self.layers:
+            x, _ = layer(x, audio, bias)
+        return self.norm(x)
+
+    def step(self, audio: Tensor, x: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
+        """One frame (B, 1, ·) after those in `cache`; gives what `forward` gives for it."""
+        frame = cache[0][0].shape[1] if cache else 0
+        bias = self.bias(frame + 1, audio.device)[:, -1:]
+        kept: Cache = []
+        for index, layer in enumerate(self.layers):
+            x, pair = layer(x, audio, bias, cache[index] if cache else None)
+            kept.append(pair)
+        return self.norm(x), kept
+
+    def bias(self, frames: int, device: torch.device) -> Tensor:
+        """(heads, frames, frames), added to the scores: nearer is likelier, outside is never.
+
+        FaceFormer's: the further in whole periods the less, each head with its own slope (ALiBi).
+        """
+        at = torch.arange(frames, device=device)
+        apart = at[:, None] - at[None, :]
+        distance = torch.div(apart.abs(), self.config.period, rounding_mode="floor")
+        heads = torch.arange(1, self.config.heads + 1, device=device)
+        slopes = torch.exp2(-8.0 * heads / self.config.heads)
+        hidden = apart < 0 if self.causal else apart.abs() > self.config.window
+        biased = -slopes[:, None, None] * distance.float()
+        return biased.masked_fill(hidden[None], float("-inf"))
+
+
+def periodic_positions(first: int, frames: int, width: int, period: int, device: torch.device) -> Tensor:
+    """FaceFormer's periodic positional encoding of frames first … first + frames - 1: (·, width)."""
+    at = (torch.arange(first, first + frames, device=device) % period).float()
+    rate = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10000.0) / width))
+    angle = at[:, None] * rate
+    return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the model knows of the face: the rig's shapes, the mesh of its attention map, its spirals."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.face.spirals import spirals
+from emoface_core.model.config import MeshAttentionConfig
+
+if TYPE_CHECKING:
+    from emoface_core.face.head import Head
+
+
+@dataclass(frozen=True, slots=True)
+class FaceGeometry:
+    """Fixed arrays of one face. V vertices, K shapes, M vertices of the attention's mesh."""
+
+    shape_names: tuple[str, ...]
+    basis: NDArray[np.float32]  # (K, V, 3) metres
+    attention_points: NDArray[np.float32]  # (M, 3) metres, at rest
+    spirals: NDArray[np.int64]  # (M, kernel) vertices of the attention's mesh
+    up_index: NDArray[np.int64]  # (V, 3): w of a vertex = sum of up_weight * w[up_index]
+    up_weight: NDArray[np.float32]  # (V, 3)
+    lip_pairs: NDArray[np.int64]  # (P, 2) upper and lower vertices that touch when the lips shut
+    lips: NDArray[np.int64]
+    teeth_contact: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
+
+    @property
+    def vertices(self) -> int:
+        return self.basis.shape[1]
+
+    @property
+    def digest(self) -> str:
+        """Names the head a model was trained on: sha256 of basis, map mesh and spirals."""
+        total = hashlib.sha256()
+        for array in (self.basis, self.spirals, self.up_index, self.up_weight):
+            total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+    def attention_matrix(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(M, len(ids)) matrix that carries the attention map to those vertices."""
+        matrix = np.zeros((len(self.attention_points), len(ids)), np.float32)
+        columns = np.arange(len(ids))
+        for corner in range(self.up_index.shape[1]):
+            np.add.at(
+                matrix, (self.up_index[ids, corner], columns), self.up_weight[ids, corner]
+            )
+        return matrix
+
+
+def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
+    """The geometry of a head, with its attention on the coarse mesh or on every vertex."""
+    count = len(head.vertices)
+    if config.mesh == "coarse":
+        coarse = head.coarse
+        points, faces = head.vertices[coarse.ids], coarse.faces
+        up_index, up_weight = coarse.up_index, coarse.up_weight
+    else:
+        points, faces = head.vertices, head.faces
+        up_index = np.repeat(np.arange(count)[:, None], 3, axis=1)
+        up_weight = np.tile(np.float32([1, 0, 0]), (count, 1))
+    lower_lip = set(head.regions["lower_lip"].tolist()) & set(head.inner_lip_pairs[:, 1].tolist())
+    return FaceGeometry(
+        shape_names=tuple(head.shape_names),
+        basis=np.asarray(head.shapes, np.float32),
+        attention_points=np.asarray(points, np.float32),
+        spirals=np.asarray(
+            spirals(faces, len(points), config.kernel, config.dilation), np.int64
+        ),
+        up_index=np.asarray(up_index, np.int64),
+        up_weight=np.asarray(up_weight, np.float32),
+        lip_pairs=np.asarray(head.inner_lip_pairs, np.int64),
+        lips=np.asarray(head.regions["lips"], np.int64),
+        teeth_contact=np.asarray(sorted(lower_lip), np.int64),
+    )

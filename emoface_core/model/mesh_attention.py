@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mesh Attention: how much of the emotion branch each vertex takes at each frame, from the voice.
+
+It depends on the two encoders and the vertex, never on past motion, so one clip needs it once.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from emoface_core.model.config import MeshAttentionConfig
+from emoface_core.model.geometry import FaceGeometry
+from emoface_core.model.spiral_conv import SpiralConv3D
+
+
+class MeshAttention(nn.Module):
+    """Features (B, T, C_c) and (B, T, C_e) -> the emotion branch's weight (B, T, M) in 0..1."""
+
+    def __init__(
+        self,
+        content_width: int,
+        emotion_width: int,
+        geometry: FaceGeometry,
+        config: MeshAttentionConfig,
+    ) -> None:
+        super().__init__()
+        quarter, channels = config.audio_width // 4, config.audio_width // 16
+        self.from_content = nn.Sequential(nn.Linear(content_width, quarter), nn.ELU())
+        self.from_emotion = nn.Sequential(nn.Linear(emotion_width, quarter), nn.ELU())
+        self.to_audio = nn.Linear(2 * quarter, channels)
+        # A learnt table that starts from what a small random network makes of the rest shape.
+        points = torch.from_numpy(geometry.attention_points)
+        points = (points - points.mean(0)) / points.std()
+        with torch.no_grad():
+            start = nn.Sequential(nn.Linear(3, 4 * channels), nn.ELU(), nn.Linear(4 * channels, channels))
+            self.vertex = nn.Parameter(start(points))
+        table = torch.from_numpy(geometry.spirals)
+        widths = [channels] * config.layers + [1]
+        self.layers = nn.ModuleList(
+            SpiralConv3D(table, c_in, c_out, config.duration)
+            for c_in, c_out in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    @property
+    def past_frames(self) -> int:
+        """Frames before the current one that the map can see."""
+        return sum(layer.duration - 1 for layer in self.layers)  # type: ignore[operator,misc]
+
+    def forward(self, content: Tensor, emotion: Tensor) -> Tensor:
+        audio = self.to_audio(torch.cat([self.from_content(content), self.from_emotion(emotion)], -1))
+        first, *others = self.layers
+        x = first.forward_split(audio.permute(2, 0, 1), self.vertex)  # (M, C/16, B, T)
+        for layer in others:
+            x = layer(F.elu(x))
+        return torch.sigmoid(x[:, 0]).permute(1, 2, 0)

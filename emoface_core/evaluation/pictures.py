@@ -5,7 +5,7 @@ Enough to look at motion and to put it into reports; NumPy draws, Pillow writes 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,7 @@ class Camera:
     def rotation(self) -> NDArray[np.float64]:
         """(3, 3) from the face's frame to the camera's (x right, y up, z to the viewer)."""
         yaw, pitch = np.radians([self.yaw, self.pitch])
-        turn = np.array(
-            [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
-        )
+        turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
         tip = np.array(
             [[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]]
         )
@@ -57,7 +55,6 @@ class Surface:
 
     faces: NDArray[np.int32]
     colours: NDArray[np.float32]
-    extra: tuple["Surface", ...] = field(default=())
 
 
 def vertex_colours(
@@ -97,12 +94,9 @@ def render(
     width, height = size[0] * oversample, size[1] * oversample
     scale = height / camera.height
     seen = (np.asarray(vertices, np.float64) - camera.centre) @ camera.rotation().T
-    x = seen[:, 0] * scale + width / 2
-    y = height / 2 - seen[:, 1] * scale
-    z = seen[:, 2]
-    colours = _lit(seen, surface)
-    depth_and_colour = _rasterise(x, y, z, surface.faces, colours, width, height)
-    big = depth_and_colour.reshape(size[1], oversample, size[0], oversample, 3)
+    places = seen * [scale, -scale, 1] + [width / 2, height / 2, 0]
+    drawn = _rasterise(places, surface.faces, _lit(seen, surface), width, height)
+    big = drawn.reshape(size[1], oversample, size[0], oversample, 3)
     return np.asarray(np.clip(big.mean((1, 3)) * 255 + 0.5, 0, 255), np.uint8)
 
 
@@ -121,23 +115,22 @@ def _lit(seen: NDArray[np.float64], surface: Surface) -> NDArray[np.float64]:
 
 
 def _rasterise(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    z: NDArray[np.float64],
+    places: NDArray[np.float64],
     faces: NDArray[np.int32],
     colours: NDArray[np.float64],
     width: int,
     height: int,
 ) -> NDArray[np.float64]:
     """(height, width, 3): every pixel of every triangle's box at once, the nearest one kept."""
+    x, y, z = places.T
     fx, fy = x[faces], y[faces]
     left = np.maximum(np.ceil(fx.min(1) - 0.5), 0).astype(np.int64)
     right = np.minimum(np.floor(fx.max(1) - 0.5), width - 1).astype(np.int64)
     top = np.maximum(np.ceil(fy.min(1) - 0.5), 0).astype(np.int64)
     bottom = np.minimum(np.floor(fy.max(1) - 0.5), height - 1).astype(np.int64)
-    area = (fx[:, 1] - fx[:, 0]) * (fy[:, 2] - fy[:, 0]) - (fx[:, 2] - fx[:, 0]) * (
-        fy[:, 1] - fy[:, 0]
-    )
+    area: NDArray[np.float64] = (fx[:, 1] - fx[:, 0]) * (fy[:, 2] - fy[:, 0]) - (
+        fx[:, 2] - fx[:, 0]
+    ) * (fy[:, 1] - fy[:, 0])
     columns, rows = right - left + 1, bottom - top + 1
     kept = np.flatnonzero((columns > 0) & (rows > 0) & (np.abs(area) > 1e-12))
     counts = (columns * rows)[kept]
@@ -176,7 +169,7 @@ def contact_sheet(
     if not pictures:
         raise ValueError("a contact sheet needs at least one picture")
     height, width = pictures[0].shape[:2]
-    font = ImageFont.load_default(13)
+    font = _font(13)
     line = 18 if captions else 2
     head = 24 if title else 0
     columns = min(columns, len(pictures))
@@ -191,3 +184,11 @@ def contact_sheet(
         if i < len(captions):
             draw.text((at[0] + 4, at[1] + height + 1), captions[i], fill="black", font=font)
     return np.asarray(sheet)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """DejaVu where it is found, for it knows the phonetic letters; else Pillow's own."""
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", size)
+    except OSError:
+        return ImageFont.load_default(size)

@@ -112,6 +112,57 @@ _REST_FROM, _REST_FULL = 0.08, 0.25  # pauses in between rest only partly, secon
 _SHUT_SHARE = {"p": 0.62, "b": 0.78, "m": 1.0, "β": 1.0}
 
 
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """What the mouth of an utterance aims at, before a style and a rig make it a face.
+
+    `articulators` (N, 6): jaw, lower lip down, upper lip up, corners apart, pursing, protrusion.
+    The rest are (N,), 0 to 1: `shut` (lips shut for p b m), `teeth` (lower lip at the upper teeth
+    for f v), `rest` (silence); and `accent` from the prosody, 0 without.
+    """
+
+    articulators: NDArray[np.float64]
+    shut: NDArray[np.float64]
+    teeth: NDArray[np.float64]
+    rest: NDArray[np.float64]
+    accent: NDArray[np.float64]
+
+    def curves(
+        self, style: ArticulationStyle = ArticulationStyle(), contacts: Contacts | None = None
+    ) -> NDArray[np.float64]:
+        """(N, K) rig weights in a way of speaking."""
+        contacts = contacts or rig_contacts()
+        tracks = self.articulators * [
+            *(style.jaw, style.lips, style.lips),
+            *(style.spread, style.rounding, style.rounding),
+        ]
+        tracks[:, :3] *= 1 + 0.22 * style.emphasis * np.clip(self.accent, -1, 1.5)[:, None]
+        weights = _on_rig(tracks, self.shut, self.teeth, style, contacts)
+        return np.asarray(weights * (1 - self.rest)[:, None])
+
+
+def plan(
+    spans: Sequence[PhoneSpan],
+    seconds: float,
+    *,
+    rate: float = NETWORK_RATE,
+    prosody: Prosody | None = None,
+) -> Gesture:
+    """Coarticulated targets and constraints at times i / rate, N = floor(seconds * rate) + 2.
+
+    `spans` are in order and do not overlap; time that they leave out is silence. With `prosody`
+    (at the same rate) loud syllables open the mouth further and soft ones less.
+    """
+    count = int(np.floor(seconds * rate + 1e-9)) + 2
+    times = np.arange(count) / rate
+    whole = _fill_silence(spans, max(seconds, float(times[-1])))
+    accent = np.zeros(count)
+    if prosody is not None:
+        heard = prosody.accent[:count]
+        accent[: len(heard)] = heard
+    return Gesture(_averaged(whole, count, rate), *_constraints(whole, times), accent)
+
+
 def articulate(
     spans: Sequence[PhoneSpan],
     seconds: float,
@@ -119,46 +170,9 @@ def articulate(
     rate: float = NETWORK_RATE,
     style: ArticulationStyle = ArticulationStyle(),
     prosody: Prosody | None = None,
-    contacts: Contacts | None = None,
 ) -> Curves:
-    """(N, K) rig weights at times i / rate, N = floor(seconds * rate) + 2.
-
-    `spans` are in order and do not overlap; time that they leave out is silence. With `prosody`
-    (at the same rate) loud syllables open the mouth further and soft ones less.
-    """
-    contacts = contacts or rig_contacts()
-    count = int(np.floor(seconds * rate + 1e-9)) + 2
-    times = np.arange(count) / rate
-    whole = _fill_silence(spans, max(seconds, float(times[-1])))
-    tracks = _averaged(whole, count, rate)
-    if prosody is not None:
-        gain = 1 + style.emphasis * 0.22 * np.clip(prosody.accent[:count], -1, 1.5)
-        tracks[:, :3] *= gain[:, None]
-    tracks *= [style.jaw, style.lips, style.lips, style.spread, style.rounding, style.rounding]
-    shut, teeth, rest = _constraints(whole, times)
-    weights = _on_rig(tracks, shut, teeth, style, contacts)
-    return np.asarray(weights * (1 - rest)[:, None], np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """How far each constraint holds at each frame, 0 to 1, all (N,).
-
-    `shut`: lips shut for p b m; `teeth`: lower lip at the upper teeth for f v; `rest`: silence.
-    """
-
-    shut: NDArray[np.float64]
-    teeth: NDArray[np.float64]
-    rest: NDArray[np.float64]
-
-
-def contact_times(
-    spans: Sequence[PhoneSpan], seconds: float, *, rate: float = NETWORK_RATE
-) -> Contact:
-    """The constraints that `articulate` keeps, for whoever adds to its curves or scores them."""
-    count = int(np.floor(seconds * rate + 1e-9)) + 2
-    times = np.arange(count) / rate
-    return Contact(*_constraints(_fill_silence(spans, max(seconds, float(times[-1]))), times))
+    """(N, K) weights of the rig's shapes at times i / rate; see `plan` for the arguments."""
+    return np.asarray(plan(spans, seconds, rate=rate, prosody=prosody).curves(style), np.float32)
 
 
 def closure_interval(span: PhoneSpan) -> tuple[float, float]:

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The expression teacher: what an emotion adds to speech, as curves of the rig that move.
+
+Each emotion is a pose after the prototypes of FACS (Ekman, Friesen & Hager 2002), a way of
+articulating, and gestures on the voice's accents; it swells over phrases, wanders a little and is
+never quite symmetric. The layer is made at intensity 1 and multiplied by the intensity afterwards,
+so everything here is linear in it: where speech needs a contact, the layer's own effect on that
+contact is zero, which holds at every intensity.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.emotions import EMOTIONS, emotion_index
+from emoface_core.training.articulation import (
+    NETWORK_RATE,
+    ArticulationStyle,
+    Curves,
+    Gesture,
+    plan,
+)
+from emoface_core.training.contacts import Contacts, rig_contacts
+from emoface_core.training.phones import PhoneSpan
+from emoface_core.training.prosody import Prosody, prosody
+
+Track = NDArray[np.float64]
+Pose = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Feeling:
+    """One emotion on the face.
+
+    `upper` and `mouth` are poses (a shape without _L/_R means both sides), `accent` what a
+    stressed syllable adds, `style` how it speaks, `parted` (metres) how far the lips part in
+    silence, `pace` how lively the face wanders.
+    """
+
+    upper: Pose
+    mouth: Pose
+    accent: Pose
+    style: ArticulationStyle
+    parted: float = 0.0
+    pace: float = 1.0
+    lips_tight: Pose = field(default_factory=dict)
+
+
+FEELINGS: Mapping[str, Feeling] = {
+    "calm": Feeling(
+        upper={"eyeBlink": 0.16, "eyeSquint": 0.06, "browOuterUp": 0.05, "cheekSquint": 0.05},
+        mouth={"mouthSmile": 0.24, "mouthDimple": 0.06},
+        accent={"browInnerUp": 0.06},
+        style=ArticulationStyle(jaw=0.90, lips=0.9, press=0.8, emphasis=0.6),
+        pace=0.5,
+    ),
+    # AU 6 + 12
+    "happy": Feeling(
+        upper={
+            **{"cheekSquint": 0.75, "cheekRaiser": 0.55, "eyeSquint": 0.30},
+            **{"browInnerUp": 0.12, "browOuterUp": 0.18},
+        },
+        mouth={"mouthSmile": 0.85, "mouthDimple": 0.18, "mouthUpperUp": 0.16},
+        accent={"browInnerUp": 0.22, "browOuterUp": 0.26, "mouthSmile": 0.10, "cheekSquint": 0.1},
+        style=ArticulationStyle(jaw=1.10, lips=1.25, spread=1.25, rounding=0.85),
+    ),
+    # AU 1 + 4 + 15 + 17
+    "sad": Feeling(
+        upper={
+            **{"browInnerUp": 1.0, "browDown": 0.22, "eyeBlink": 0.22, "eyeLookDown": 0.28},
+            **{"cheekRaiser": 0.15, "eyeSquint": 0.10},
+        },
+        mouth={"mouthFrown": 0.85, "mouthShrugLower": 0.45, "mouthLowerDown": 0.10},
+        accent={"browInnerUp": 0.22, "browDown": 0.06},
+        style=ArticulationStyle(jaw=0.74, lips=0.75, spread=0.6, press=0.8, emphasis=0.7),
+        pace=0.6,
+    ),
+    # AU 4 + 5 + 7 + 10 + 23/24
+    "angry": Feeling(
+        upper={"browDown": 1.0, "eyeSquint": 0.42, "eyeWide": 0.38, "noseSneer": 0.50},
+        mouth={
+            **{"mouthFrown": 0.30, "mouthUpperUp": 0.22, "mouthLowerDown": 0.28},
+            **{"jawForward": 0.25, "mouthStretch": 0.14},
+        },
+        accent={"browDown": 0.22, "noseSneer": 0.24, "eyeWide": 0.18, "mouthUpperUp": 0.14},
+        style=ArticulationStyle(jaw=1.20, lips=1.45, spread=1.1, press=2.0, emphasis=1.6),
+        lips_tight={"mouthPress": 0.55, "mouthRollUpper": 0.22, "mouthRollLower": 0.18},
+    ),
+    # AU 1 + 2 + 4 + 5 + 20
+    "fearful": Feeling(
+        upper={"browInnerUp": 1.0, "browOuterUp": 0.45, "browDown": 0.28, "eyeWide": 1.0},
+        mouth={"mouthStretch": 0.75, "mouthLowerDown": 0.22, "mouthFrown": 0.16},
+        accent={"browInnerUp": 0.18, "eyeWide": 0.18, "mouthStretch": 0.12},
+        style=ArticulationStyle(jaw=0.95, lips=1.1, spread=1.25, rounding=0.85),
+        pace=1.8,
+    ),
+    # AU 9 + 10 + 15/17
+    "disgust": Feeling(
+        upper={
+            **{"noseSneer": 1.0, "browDown": 0.62, "eyeSquint": 0.50},
+            **{"cheekSquint": 0.60, "cheekRaiser": 0.25, "eyeBlink": 0.08},
+        },
+        mouth={"mouthUpperUp": 0.42, "mouthFrown": 0.55, "mouthShrugLower": 0.30},
+        accent={"noseSneer": 0.26, "browDown": 0.12, "mouthUpperUp": 0.12},
+        style=ArticulationStyle(jaw=0.85, lips=1.0, spread=0.9, rounding=0.9),
+        pace=0.8,
+    ),
+    # AU 1 + 2 + 5 + 26
+    "surprised": Feeling(
+        upper={"browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.0},
+        mouth={"jawOpen": 0.16, "mouthFunnel": 0.10},
+        accent={"browInnerUp": 0.16, "browOuterUp": 0.22, "eyeWide": 0.15},
+        style=ArticulationStyle(jaw=1.28, lips=1.0, spread=0.9, rounding=1.05, emphasis=1.3),
+        parted=0.0045,
+    ),
+}
+
+# What may the layer do to the opening of the lips, as shares of the opening that speech has there.
+_MORE, _LESS = 0.75, 0.5
+_ROUND_KEEPS = 0.6  # how much of a widening pose gives way to a rounded vowel
+
+
+def express(
+    spans: Sequence[PhoneSpan],
+    voice: NDArray[np.floating] | Prosody,
+    seconds: float,
+    emotion: str,
+    *,
+    rate: float = NETWORK_RATE,
+    seed: int = 0,
+) -> Curves:
+    """(N, K) the layer of `emotion` at intensity 1, to add to what `articulate` gives.
+
+    `voice`: mono 16 kHz samples or their `Prosody` at `rate`. N = floor(seconds * rate) + 2.
+    "neutral" is all zeros. InputError if there is no such emotion.
+    """
+    index = emotion_index(emotion)
+    heard = _heard(voice, seconds, rate)
+    gesture = plan(spans, seconds, rate=rate, prosody=heard)
+    return np.asarray(_layer(EMOTIONS[index], gesture, rate, seed, rig_contacts()), np.float32)
+
+
+def express_all(
+    spans: Sequence[PhoneSpan],
+    voice: NDArray[np.floating] | Prosody,
+    seconds: float,
+    *,
+    rate: float = NETWORK_RATE,
+    seed: int = 0,
+) -> Curves:
+    """(N, 8, K) the layers of every emotion, in the order of `EMOTIONS`; see `express`."""
+    gesture = plan(spans, seconds, rate=rate, prosody=_heard(voice, seconds, rate))
+    contacts = rig_contacts()
+    layers = [_layer(name, gesture, rate, seed, contacts) for name in EMOTIONS]
+    return np.asarray(np.stack(layers, 1), np.float32)
+
+
+def _heard(voice: NDArray[np.floating] | Prosody, seconds: float, rate: float) -> Prosody:
+    if isinstance(voice, Prosody):
+        return voice
+    return prosody(voice, int(np.floor(seconds * rate + 1e-9)) + 2, rate=rate)
+
+
+def _layer(
+    emotion: str, gesture: Gesture, rate: float, seed: int, contacts: Contacts
+) -> NDArray[np.float64]:
+    plain = gesture.curves(contacts=contacts)
+    if emotion not in FEELINGS:
+        return np.zeros_like(plain)
+    feeling = FEELINGS[emotion]
+    random = np.random.default_rng([seed, EMOTIONS.index(emotion)])
+    count = len(plain)
+    swell = _swell(gesture, rate)
+    accent = _blur(np.clip(gesture.accent, -0.4, 1.5), 0.07 * rate) * (1 - gesture.rest)
+    rounding = np.clip(gesture.articulators[:, 4] + gesture.articulators[:, 5], 0, 1)
+    yielding = 1 - _ROUND_KEEPS * rounding * (1 - gesture.rest)
+
+    layer = gesture.curves(feeling.style, contacts) - plain
+    speaking = 1 - gesture.rest
+    for part, strength in (
+        (feeling.upper, swell),
+        (feeling.mouth, swell * yielding),
+        (feeling.lips_tight, swell * (0.35 * gesture.rest + 0.65 * gesture.shut * speaking)),
+        (feeling.accent, accent),
+    ):
+        for name, weight in part.items():
+            columns = contacts.columns(name)
+            wander = 1 + 0.10 * _wander(random, count, feeling.pace, rate)
+            for side, column in enumerate(columns):
+                uneven = 1.0
+                if len(columns) == 2:
+                    lean = 0.05 * random.standard_normal() * (1 if side else -1)
+                    uneven += lean + 0.03 * _wander(random, count, feeling.pace, rate)
+                layer[:, column] += weight * strength * wander * uneven
+    return _keep_contacts(layer, plain, gesture, feeling, contacts)
+
+
+def _keep_contacts(
+    layer: NDArray[np.float64],
+    plain: NDArray[np.float64],
+    gesture: Gesture,
+    feeling: Feeling,
+    contacts: Contacts,
+) -> NDArray[np.float64]:
+    """Bound what the layer does to the lips' opening by the opening that speech has.
+
+    Where speech shuts the lips that bound is zero, so they stay shut at any intensity; where it
+    rests they may part as far as the feeling wants. Then the same for lip and teeth.
+    """
+    spoken = np.maximum(plain @ contacts.lips, 0)
+    opens = layer @ contacts.lips
+    parted = feeling.parted * gesture.rest * (1 - gesture.shut)
+    allowed = np.clip(opens, -_LESS * spoken, _MORE * spoken) * (1 - gesture.rest)
+    excess = opens - allowed - parted
+    close, shrug = contacts.index["mouthClose"], contacts.index["mouthShrugLower"]
+    # Too wide: the lower lip follows, half of it by the chin (AU 17). Too tight: it gives way.
+    by_chin = 0.5 * np.maximum(excess, 0)
+    layer[:, shrug] -= by_chin / contacts.lips[shrug]
+    layer[:, close] -= (excess - by_chin) / contacts.lips[close]
+    hold = gesture.teeth * (1 - gesture.shut) * (1 - gesture.rest)
+    layer[:, close] -= hold * (layer @ contacts.teeth) / contacts.teeth[close]
+    return layer
+
+
+def _swell(gesture: Gesture, rate: float) -> Track:
+    """About 1 in the middle of phrases, less in long silences: a quick onset, a slow offset."""
+    speaking = 1 - gesture.rest
+    kernel_time = np.arange(int(-0.35 * rate), int(1.1 * rate) + 1) / rate
+    reach = np.where(kernel_time < 0, 0.36, 1.12)
+    kernel = np.cos(0.5 * np.pi * kernel_time / reach) ** 2
+    before, after = int(0.35 * rate), len(kernel) - 1 - int(0.35 * rate)
+    padded = np.pad(speaking, (after, before), mode="edge")
+    phrase = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    return np.asarray(0.78 + 0.24 * phrase)
+
+
+def _wander(random: np.random.Generator, count: int, pace: float, rate: float) -> Track:
+    """Slow noise of about unit size, smooth, with most of its motion below pace * 0.5 Hz."""
+    step = max(rate / (1.2 * pace), 1.0)
+    knots = random.standard_normal(int(np.ceil(count / step)) + 4)
+    at = np.arange(count) / step
+    i = at.astype(np.int64)
+    f = at - i
+    # Cubic B-spline: C2 whatever the knots.
+    return np.asarray(
+        (1 - f) ** 3 / 6 * knots[i]
+        + (3 * f**3 - 6 * f**2 + 4) / 6 * knots[i + 1]
+        + (-3 * f**3 + 3 * f**2 + 3 * f + 1) / 6 * knots[i + 2]
+        + f**3 / 6 * knots[i + 3]
+    )
+
+
+def _blur(track: Track, sigma: float) -> Track:
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return np.convolve(np.pad(track, reach, mode="edge"), kernel / kernel.sum(), mode="valid")

@@ -60,7 +60,7 @@ def load_model(folder: Path, geometry: FaceGeometry, device: str = "cpu") -> Emo
     InputError if a file is missing or damaged, or the model belongs to another head.
     """
     info = read_info(folder)
-    if info.head_digest != geometry.digest:
+    if info.head_digest != geometry.head_digest:
         raise InputError(
             "The model was trained on another head than the one installed.",
             "Use the head and the model of the same release.",

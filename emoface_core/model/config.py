@@ -32,8 +32,8 @@ class EncoderConfig:
     interpolate: str = "before"  # features meet the frame rate "before" or "after" the transformer
 
     def __post_init__(self) -> None:
-        _choice("encoder kind", self.kind, ("mel", "wav2vec2", "hubert", "wavlm"))
-        _choice("encoder interpolate", self.interpolate, ("before", "after"))
+        choice("encoder kind", self.kind, ("mel", "wav2vec2", "hubert", "wavlm"))
+        choice("encoder interpolate", self.interpolate, ("before", "after"))
         if self.kernel % 2 == 0:
             raise InputError(f"An encoder's kernel must be odd, not {self.kernel}.")
 
@@ -67,8 +67,8 @@ class MeshAttentionConfig:
     dilation: int = 2
 
     def __post_init__(self) -> None:
-        _choice("Mesh Attention mesh", self.mesh, ("coarse", "full"))
-        _choice("fusion", self.fusion, ("weighted", "add"))
+        choice("Mesh Attention mesh", self.mesh, ("coarse", "full"))
+        choice("fusion", self.fusion, ("weighted", "add"))
         if self.layers < 2:
             raise InputError(
                 "Mesh Attention needs at least two layers.",
@@ -93,9 +93,9 @@ class ModelConfig:
     fps: float = float(RATE)  # of the motion; other rates need encoders that interpolate
 
     def __post_init__(self) -> None:
-        _choice("decoding", self.decoding, ("parallel", "frame_by_frame"))
-        _choice("conditioning", self.conditioning, ("layers", "embedding"))
-        _choice("head", self.head, ("rig", "vertices"))
+        choice("decoding", self.decoding, ("parallel", "frame_by_frame"))
+        choice("conditioning", self.conditioning, ("layers", "embedding"))
+        choice("head", self.head, ("rig", "vertices"))
         if "mel" in (self.content.kind, self.emotion.kind) and self.fps != RATE:
             raise InputError(f"A mel encoder speaks at {RATE} frames a second, not {self.fps:g}.")
         if self.decoding == "parallel" and self.conditioning == "embedding":
@@ -111,7 +111,7 @@ class ModelConfig:
             raise InputError("Emotion layers need the rig's head.", "Set head = “rig”.")
 
 
-def _choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
+def choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise InputError(f"There is no {what} “{value}”.", f"Choose one of: {', '.join(allowed)}.")
 

@@ -88,7 +88,7 @@ def export_model(
         "phones": tuple(phones),
         "emotions": EMOTIONS,
         "context_frames": model.context_frames if model.config.decoding == "parallel" else 0,
-        "head_digest": geometry.digest,
+        "head_digest": geometry.head_digest,
         "sha256": digests,
         "training": dict(training),
     }

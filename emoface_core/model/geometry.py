@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the model knows of the face: the rig's shapes, the mesh of its attention map, its spirals."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,19 +26,12 @@ class FaceGeometry:
     up_weight: NDArray[np.float32]  # (V, 3)
     lip_pairs: NDArray[np.int64]  # (P, 2) upper and lower vertices that touch when the lips shut
     lips: NDArray[np.int64]
-    teeth_contact: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
+    lip_edge: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
+    head_digest: str  # which head this is, for the model's description
 
     @property
     def vertices(self) -> int:
         return self.basis.shape[1]
-
-    @property
-    def digest(self) -> str:
-        """Names the head a model was trained on: sha256 of basis, map mesh and spirals."""
-        total = hashlib.sha256()
-        for array in (self.basis, self.spirals, self.up_index, self.up_weight):
-            total.update(np.ascontiguousarray(array).tobytes())
-        return total.hexdigest()
 
     def attention_matrix(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """(M, len(ids)) matrix that carries the attention map to those vertices."""
@@ -63,7 +55,6 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
         points, faces = head.vertices, head.faces
         up_index = np.repeat(np.arange(count)[:, None], 3, axis=1)
         up_weight = np.tile(np.float32([1, 0, 0]), (count, 1))
-    lower_lip = set(head.regions["lower_lip"].tolist()) & set(head.inner_lip_pairs[:, 1].tolist())
     return FaceGeometry(
         shape_names=tuple(head.shape_names),
         basis=np.asarray(head.shapes, np.float32),
@@ -75,5 +66,6 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
         up_weight=np.asarray(up_weight, np.float32),
         lip_pairs=np.asarray(head.inner_lip_pairs, np.int64),
         lips=np.asarray(head.regions["lips"], np.int64),
-        teeth_contact=np.asarray(sorted(lower_lip), np.int64),
+        lip_edge=np.asarray(head.lip_edge, np.int64),
+        head_digest=head.digest,
     )

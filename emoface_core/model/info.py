@@ -24,7 +24,7 @@ class ModelInfo:
     phones: tuple[str, ...]
     emotions: tuple[str, ...]
     context_frames: int  # frames of 50 Hz to either side that can change a frame
-    head_digest: str  # of the face geometry it was trained on
+    head_digest: str  # Head.digest of the head it was trained on
     sha256: dict[str, str]  # of model.onnx and model.safetensors
     training: dict[str, Any]  # steps, audio hours, seed, versions
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A training run as a TOML file says it."""
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emoface_core.errors import InputError
+from emoface_core.model.config import ModelConfig, choice, from_mapping
+from emoface_core.model.losses import LossConfig
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Where the clips are, and how a batch is cut from them."""
+
+    corpus: str = "corpus"  # folder that `python -m emoface_core corpus` made
+    crop_seconds: float = 5.0
+    batch: int = 16
+    variants: int = 2  # augmented copies of every utterance
+    held_out_batches: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SelfGrowingConfig:
+    """The paper's scheme, for frame-by-frame models."""
+
+    warm_up: float = 0.1  # theta, as a share of all epochs
+    detach: bool = True  # no gradient through the first pass's predictions
+    stage_one_loss: bool = False  # the first pass is held to the truth too
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """AdamW with warm-up and a cosine to zero."""
+
+    rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.98
+    weight_decay: float = 0.01
+    warm_up_steps: int = 200
+    clip: float = 1.0  # of the gradient's norm; 0 = off
+    accumulate: int = 1  # batches per step
+    average: float = 0.999  # of the weights over steps; 0 = off
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """How long, where, and how."""
+
+    out: str = "run"  # folder for checkpoint, logs and the exported model
+    steps: int = 4000  # 0 = epochs × batches of the data
+    epochs: int = 200
+    seed: int = 0
+    precision: str = "bf16"  # or "fp32"
+    device: str = "auto"
+    threads: int = 0  # of the CPU; 0 = as torch likes
+    checkpoint_minutes: float = 5.0
+    log_steps: int = 20
+    evaluate_steps: int = 500
+
+    def __post_init__(self) -> None:
+        choice("precision", self.precision, ("bf16", "fp32"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A whole run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    self_growing: SelfGrowingConfig = field(default_factory=SelfGrowingConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a TOML file; InputError if it is missing, not TOML, or names what nothing reads."""
+    try:
+        with path.open("rb") as file:
+            tables = tomllib.load(file)
+    except OSError as error:
+        raise InputError(
+            f"The configuration “{path}” cannot be read ({error.strerror}).", "Check the path."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"“{path}” is not valid TOML: {error}.") from None
+    return from_mapping(TrainingConfig, tables, f"“{path.name}”")

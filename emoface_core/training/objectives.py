@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a batch to a loss, for the two ways to decode; and to the figures a run is watched by."""
+
+import torch
+from torch import Tensor, nn
+
+from emoface_core.model.emoface import Condition, EmoFace, Heard, Motion, mix
+from emoface_core.model.losses import (
+    LossConfig,
+    Predicted,
+    SupervisedVertices,
+    Truth,
+    classification,
+    closure,
+    motion_losses,
+    pooled_logits,
+    reconstruction,
+)
+from emoface_core.model.self_growing import mixed_past, truth_share
+from emoface_core.training.batches import PairedBatch, TaughtBatch
+from emoface_core.training.config import SelfGrowingConfig
+
+IN_CONTACT = 1e-3  # metres between the inner lips below which a frame counts as shut
+
+
+class TaughtObjective(nn.Module):
+    """The parallel model on taught motion: both emotions of the pair come from one pass."""
+
+    def __init__(
+        self,
+        model: EmoFace,
+        vertices: SupervisedVertices,
+        config: LossConfig,
+        shut_phones: tuple[int, ...],
+        contact_phones: tuple[int, ...],
+        silence: int = 0,
+    ) -> None:
+        super().__init__()
+        self.model, self.vertices, self.config = model, vertices, config
+        self.shut_phones, self.contact_phones, self.silence = shut_phones, contact_phones, silence
+
+    def forward(self, batch: TaughtBatch, epoch: float, step: int) -> dict[str, Tensor]:  # noqa: ARG002
+        """Losses, unweighted, by name."""
+        out = self.model(batch.mel)
+        with torch.autocast(batch.mel.device.type, enabled=False):
+            predicted, truth = self._motion(out, batch)
+            parts = motion_losses(predicted, truth, self.config, self.vertices.weight)
+            voiced = batch.valid * (batch.phones != self.silence)
+            parts["classification"] = classification(out.emotion_logits, batch.voice, voiced)
+            fused = [(predicted.fused_self, truth.own), (predicted.fused_cross, truth.cross)]
+            # Closures are few among the frames of speech and all of silence: phones say where.
+            at_lips = batch.valid * (1.0 + 3.0 * _among(batch.phones, self.shut_phones))
+            at_teeth = batch.valid * _among(batch.phones, self.contact_phones)
+            parts["closure"] = sum(
+                closure(self.vertices.lip_gap(p), self.vertices.lip_gap(t), at_lips)
+                for p, t in fused
+            )
+            teeth = self.vertices.teeth
+            parts["contact"] = sum(
+                reconstruction(p[..., teeth, :], t[..., teeth, :], at_teeth) for p, t in fused
+            )
+            parts["phones"] = nn.functional.cross_entropy(
+                out.phone_logits.float().flatten(0, 1),
+                batch.phones.masked_fill(batch.valid == 0, -1).flatten(),
+                ignore_index=-1,
+                label_smoothing=0.05,
+            )
+        return parts
+
+    def _motion(self, out, batch: TaughtBatch) -> tuple[Predicted, Truth]:  # noqa: ANN001
+        rows = torch.arange(len(batch.mel), device=batch.mel.device)
+        layers = out.emotion_layers.float()
+        to_offsets = self.vertices.offsets
+        w = self.vertices.carried(out.attention)
+        content, base = to_offsets(out.content), out.emotion_base.float()
+        speech = to_offsets(batch.speech)
+
+        def one(emotion: Tensor, intensity: Tensor, layer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            strength = intensity[:, None, None]
+            felt = to_offsets(base + strength * layers[rows, :, emotion])
+            fused = mix(content, felt, w, self.model.config.attention.fusion)
+            return felt, fused, to_offsets(batch.speech + strength * layer)
+
+        e1, fused1, truth1 = one(batch.emotion_self, batch.intensity_self, batch.layer_self)
+        e2, fused2, truth2 = one(batch.emotion_cross, batch.intensity_cross, batch.layer_cross)
+        return (
+            Predicted(content, e1, fused1, e2, fused2),
+            Truth(truth1, batch.valid, truth2, speech=speech),
+        )
+
+    @torch.no_grad()
+    def figures(self, batch: TaughtBatch) -> dict[str, tuple[float, float]]:
+        """Sums and counts of what a run is watched by; the trainer divides."""
+        out = self.model(batch.mel)
+        predicted, truth = self._motion(out, batch)
+        valid = batch.valid
+        speaking = valid * (batch.phones > self.silence)
+        lips = self.vertices.lips
+        error = (predicted.fused_cross - truth.cross)[..., lips, :].norm(dim=-1).mean(-1)
+        w = self.vertices.carried(out.attention)
+        quiet = mix(
+            self.vertices.offsets(out.content), self.vertices.offsets(out.emotion_base), w,
+            self.model.config.attention.fusion,
+        )
+        quiet_error = (quiet - truth.speech)[..., lips, :].norm(dim=-1).mean(-1)
+        shut = self.vertices.lip_gap(quiet) < IN_CONTACT
+        should = self.vertices.lip_gap(truth.speech) < IN_CONTACT
+        right = out.phone_logits.argmax(-1) == batch.phones
+        heard = pooled_logits(out.emotion_logits, speaking).argmax(-1) == batch.voice
+        known = batch.voice >= 0
+        return {
+            "lip error mm (speech)": _sums(quiet_error * 1e3, speaking),
+            "lip error mm (emotion)": _sums(error * 1e3, speaking),
+            "still mm (silence)": _sums(quiet_error * 1e3, valid * (batch.phones == self.silence)),
+            "closure recall": _sums(shut.float(), speaking * should),
+            "closure precision": _sums(should.float(), speaking * shut),
+            "phone accuracy": _sums(right.float(), speaking),
+            "emotion accuracy": _sums(heard.float(), known.float()),
+            "attention": _sums(w.mean(-1), valid),
+        }
+
+
+class PairedObjective(nn.Module):
+    """The paper's frame-by-frame model on pairs, by the self-growing scheme."""
+
+    def __init__(
+        self, model: EmoFace, config: LossConfig, growing: SelfGrowingConfig, epochs: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.model, self.config, self.growing = model, config, growing
+        self.epochs, self.seed = epochs, seed
+
+    def forward(self, batch: PairedBatch, epoch: float, step: int) -> dict[str, Tensor]:
+        """Losses, unweighted, by name."""
+        rng = torch.Generator().manual_seed((self.seed << 32) + step)
+        share = truth_share(int(epoch), self.epochs, round(self.growing.warm_up * self.epochs))
+        heard = self.model.hear(batch.sound, batch.truth.shape[1])
+        own, first = self._grow(heard, batch.truth, batch.condition, share, rng)
+        logits = [(self.model.emotion_head(heard.emotion), batch.voice, batch.valid)]
+        truth_cross, cross, crossed = batch.truth_cross, None, None
+        if truth_cross is not None:
+            assert batch.sound_cross is not None and batch.condition_cross is not None
+            # The content of (c1, e1), brought to the length of (c1, e2), with the latter's emotion.
+            crossed = self.model.hear(batch.sound, truth_cross.shape[1], batch.sound_cross)
+            cross, _ = self._grow(crossed, truth_cross, batch.condition_cross, share, rng)
+            if batch.voice_cross is not None and batch.valid_cross is not None:
+                logits.append(
+                    (self.model.emotion_head(crossed.emotion), batch.voice_cross, batch.valid_cross)
+                )
+        with torch.autocast(batch.truth.device.type, enabled=False):
+            predicted = Predicted(
+                content=own.content.float(),
+                emotion_self=own.emotion.float(),
+                fused_self=own.fused.float(),
+                emotion_cross=cross.emotion.float() if cross else None,
+                fused_cross=cross.fused.float() if cross else None,
+                content_cross=cross.content.float() if cross else None,
+            )
+            truth = Truth(batch.truth, batch.valid, truth_cross, batch.valid_cross)
+            parts = motion_losses(predicted, truth, self.config)
+            if self.growing.stage_one_loss:
+                parts["self"] = parts["self"] + reconstruction(
+                    first.fused.float(), batch.truth, batch.valid
+                )
+            parts["classification"] = torch.stack(
+                [classification(found, label, valid) for found, label, valid in logits]
+            ).sum()
+        return parts
+
+    def _grow(
+        self, heard: Heard, truth: Tensor, condition: Condition, share: float, rng: torch.Generator
+    ) -> tuple[Motion, Motion]:
+        """The motion of the second pass, and that of the first."""
+        need_gradient = self.growing.stage_one_loss or not self.growing.detach or share == 1.0
+        with torch.set_grad_enabled(need_gradient and torch.is_grad_enabled()):
+            first = self.model.decode(heard, truth, condition)
+        if share == 1.0:  # the second pass would see the very same
+            return first, first
+        grown = first.fused.detach() if self.growing.detach else first.fused
+        return self.model.decode(heard, mixed_past(truth, grown, share, rng), condition), first
+
+    @torch.no_grad()
+    def figures(self, batch: PairedBatch) -> dict[str, tuple[float, float]]:
+        """Error of the free-running model, and of the model that is given the truth."""
+        heard = self.model.hear(batch.sound, batch.truth.shape[1])
+        free = self.model.generate(heard, batch.condition).fused
+        forced = self.model.decode(heard, batch.truth, batch.condition).fused
+
+        def error(motion: Tensor) -> tuple[float, float]:
+            return _sums((motion - batch.truth).norm(dim=-1).mean(-1) * 1e3, batch.valid)
+
+        return {"free-running error mm": error(free), "teacher-forced error mm": error(forced)}
+
+
+def _among(phones: Tensor, chosen: tuple[int, ...]) -> Tensor:
+    return torch.isin(phones, torch.tensor(chosen, device=phones.device)).float()
+
+
+def _sums(values: Tensor, counts: Tensor) -> tuple[float, float]:
+    return float((values * counts).sum()), float(counts.sum())

@@ -24,7 +24,7 @@ from emoface_core.training.articulation import (
 )
 from emoface_core.training.contacts import Contacts, rig_contacts
 from emoface_core.training.phones import PhoneSpan
-from emoface_core.training.prosody import Prosody, prosody
+from emoface_core.training.prosody import Prosody, prosody, smooth
 
 Track = NDArray[np.float64]
 Pose = Mapping[str, float]
@@ -173,27 +173,30 @@ def _layer(
     random = np.random.default_rng([seed, EMOTIONS.index(emotion)])
     count = len(plain)
     swell = _swell(gesture, rate)
-    accent = _blur(np.clip(gesture.accent, -0.4, 1.5), 0.07 * rate) * (1 - gesture.rest)
+    accent = smooth(np.clip(gesture.accent, -0.4, 1.5), 0.07 * rate) * (1 - gesture.rest)
     rounding = np.clip(gesture.articulators[:, 4] + gesture.articulators[:, 5], 0, 1)
     yielding = 1 - _ROUND_KEEPS * rounding * (1 - gesture.rest)
 
     layer = gesture.curves(feeling.style, contacts) - plain
     speaking = 1 - gesture.rest
-    for part, strength in (
+    tight = 0.35 * gesture.rest + 0.65 * gesture.shut * speaking
+    parts = (
         (feeling.upper, swell),
         (feeling.mouth, swell * yielding),
-        (feeling.lips_tight, swell * (0.35 * gesture.rest + 0.65 * gesture.shut * speaking)),
+        (feeling.lips_tight, swell * tight),
         (feeling.accent, accent),
-    ):
-        for name, weight in part.items():
-            columns = contacts.columns(name)
-            wander = 1 + 0.10 * _wander(random, count, feeling.pace, rate)
-            for side, column in enumerate(columns):
-                uneven = 1.0
-                if len(columns) == 2:
-                    lean = 0.05 * random.standard_normal() * (1 if side else -1)
-                    uneven += lean + 0.03 * _wander(random, count, feeling.pace, rate)
-                layer[:, column] += weight * strength * wander * uneven
+    )
+    names = sorted({name for part, _ in parts for name in part})
+    places = {name: contacts.columns(name) for name in names}
+    # A shape wanders as a whole; its two sides differ by a constant lean and a little drift.
+    slow = _wander(random, count, len(names) + layer.shape[1], feeling.pace, rate)
+    lean = 0.05 * random.standard_normal(layer.shape[1])
+    alive = 1 + lean + 0.03 * slow[:, len(names) :]
+    for i, name in enumerate(names):
+        drive = sum(part[name] * strength for part, strength in parts if name in part)
+        drive = drive * (1 + 0.10 * slow[:, i])
+        columns = places[name]
+        layer[:, columns] += drive[:, None] * (alive[:, columns] if len(columns) == 2 else 1)
     return _keep_contacts(layer, plain, gesture, feeling, contacts)
 
 
@@ -236,23 +239,19 @@ def _swell(gesture: Gesture, rate: float) -> Track:
     return np.asarray(0.78 + 0.24 * phrase)
 
 
-def _wander(random: np.random.Generator, count: int, pace: float, rate: float) -> Track:
-    """Slow noise of about unit size, smooth, with most of its motion below pace * 0.5 Hz."""
+def _wander(
+    random: np.random.Generator, count: int, tracks: int, pace: float, rate: float
+) -> NDArray[np.float64]:
+    """(count, tracks) slow noise of about unit size, nearly all of it below 0.6 Hz * pace."""
     step = max(rate / (1.2 * pace), 1.0)
-    knots = random.standard_normal(int(np.ceil(count / step)) + 4)
+    knots = random.standard_normal((int(np.ceil(count / step)) + 4, tracks))
     at = np.arange(count) / step
     i = at.astype(np.int64)
-    f = at - i
-    # Cubic B-spline: C2 whatever the knots.
+    f = (at - i)[:, None]
+    # A cubic B-spline is C2 whatever its knots.
     return np.asarray(
         (1 - f) ** 3 / 6 * knots[i]
         + (3 * f**3 - 6 * f**2 + 4) / 6 * knots[i + 1]
         + (-3 * f**3 + 3 * f**2 + 3 * f + 1) / 6 * knots[i + 2]
         + f**3 / 6 * knots[i + 3]
     )
-
-
-def _blur(track: Track, sigma: float) -> Track:
-    reach = int(np.ceil(3 * sigma))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
-    return np.convolve(np.pad(track, reach, mode="edge"), kernel / kernel.sum(), mode="valid")

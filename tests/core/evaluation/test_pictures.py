@@ -44,9 +44,10 @@ def test_the_nearer_surface_hides_the_farther_one(swap):
 
 
 def test_directions_and_shading():
-    quad_vertices, faces, colours = quad(0.0, 0.2, (1, 1, 1))
+    quad_vertices, faces, colours = quad(0.0, 0.2, (1, 0.5, 0.5))
     surface = Surface(faces.astype(np.int32), colours)
-    moved = render(quad_vertices + [0.5, 0.6, 0], surface, camera=VIEW, size=(40, 40))
+    offset = np.array([0.5, 0.6, 0])
+    moved = render(quad_vertices + offset, surface, camera=VIEW, size=(40, 40))
     rows, columns = np.nonzero(np.abs(moved.astype(int) - 237).max(-1) > 15)
     assert columns.mean() > 25  # +x is to the right
     assert rows.mean() < 15  # +y is up
@@ -64,7 +65,8 @@ def test_a_camera_that_turns_shows_the_side():
 def test_eyes_look_ahead():
     angles = np.linspace(0, np.pi, 50)
     ball = np.stack([np.sin(angles), np.zeros(50), np.cos(angles)], 1)
-    ball = np.concatenate([ball, ball[:, [1, 0, 2]], -ball[:, [0, 1, 2]] * [1, 1, -1]])
+    ball = np.concatenate([ball, ball[:, [1, 0, 2]]])
+    ball = np.concatenate([ball, ball * [-1, -1, 1]])
     paint = list(eye_paint(ball, np.arange(len(ball))).values())
     assert ball[paint[2], 2].min() > 0.9  # the pupil faces +z
     assert len(paint[2]) < len(paint[1]) < len(paint[0])

@@ -75,8 +75,9 @@ class Head:
     shapes: Floats  # (57, 5023, 3) offsets in metres at full strength
     regions: Mapping[str, Indices]
     mirror: Indices  # (5023,) the left-right partner
-    inner_lip_pairs: Indices  # (P, 2) upper, lower: they touch where the lips are shut
-    lip_edge: Indices  # (L,) lower lip's rim, which the upper teeth touch in f and v
+    mouth_grid: Indices  # (5, 32) rings of the inner mouth, see `apertures.mouth_grid`
+    inner_lip_pairs: Indices  # (15, 2) upper, lower, from the left corner to the right one:
+    # they touch where the lips are shut
     teeth_edge: Floats  # (E, 3) points along the edge of the upper incisors
     lid_pairs_left: Indices  # (Q, 2) upper, lower
     lid_pairs_right: Indices  # (Q, 2)
@@ -109,7 +110,7 @@ class Head:
 def save_head(path: Path, head: Head) -> None:
     """Write a head as a compressed .npz; offsets are rounded to `SHAPE_STEP`."""
     arrays: dict[str, NDArray] = {}
-    for name in ("vertices", "faces", "mirror", "inner_lip_pairs", "lip_edge", "teeth_edge"):
+    for name in ("vertices", "faces", "mirror", "mouth_grid", "inner_lip_pairs", "teeth_edge"):
         arrays[name] = getattr(head, name)
     for name in ("lid_pairs_left", "lid_pairs_right", "eye_centres"):
         arrays[name] = getattr(head, name)
@@ -144,8 +145,8 @@ def read_head(path: Path) -> Head:
             }
         ),
         mirror=arrays["mirror"],
+        mouth_grid=arrays["mouth_grid"],
         inner_lip_pairs=arrays["inner_lip_pairs"],
-        lip_edge=arrays["lip_edge"],
         teeth_edge=arrays["teeth_edge"],
         lid_pairs_left=arrays["lid_pairs_left"],
         lid_pairs_right=arrays["lid_pairs_right"],

@@ -325,7 +325,7 @@ def _write_shard(path: Path, utterances: Sequence[Utterance]) -> None:
         np.savez(
             temporary,
             about=np.frombuffer(encoded, np.uint8),
-            phones=np.array(PHONES, "U2"),
+            phones=np.array(PHONES),
             audio=np.concatenate([u.audio for u in utterances]),
             audio_ends=np.cumsum([len(u.audio) for u in utterances]),
             span_ends=np.cumsum([len(u.spans) for u in utterances]),

@@ -34,6 +34,7 @@ class BakeLayers:
     emotion_weights: NDArray[np.float32]  # (T, 8) as chosen, rows sum to 1
     voice_weights: NDArray[np.float32]  # (T, 8) as heard in the voice, rows sum to 1
     intensity: float
+    worst_error: float  # metres: how far a vertex may be from the offsets, up to intensity 1.5
     fps: float
     seconds: float
     template: NDArray[np.float32]  # (V, 3) the neutral in FLAME's frame, metres
@@ -76,7 +77,7 @@ def load_layers(path: Path) -> BakeLayers:
             arrays = {name: archive[name] for name in archive.files}
         if int(arrays.pop("format")) != FORMAT:
             raise ValueError("another version wrote it")
-        for name in ("intensity", "fps", "seconds"):
+        for name in ("intensity", "worst_error", "fps", "seconds"):
             arrays[name] = float(arrays[name])
         for name in ("emotion_names", "phone_names"):
             arrays[name] = tuple(arrays[name].tolist())

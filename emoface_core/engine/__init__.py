@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Running a trained model over audio of any length."""
+"""Running a trained model: sound in, motion out. Needs neither training code nor PyTorch."""

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the model's curves to offsets of vertices: two branches mixed by the attention map."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.errors import InputError
+from emoface_core.face.head import Head, load_head
+from emoface_core.face.measures import lip_gap
+from emoface_core.model.config import ModelConfig, from_mapping
+from emoface_core.model.info import ModelInfo
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """The linear part of a face (or of some of its vertices): K shapes, M map points, V vertices.
+
+    With w = attention carried up to each vertex,
+        speech  = (1 - w) * content @ shapes + w * emotion_base @ shapes
+        emotion = w * (layer @ shapes)
+    """
+
+    shapes: Floats  # (K, V * 3) metres
+    carry: Floats | NDArray[np.intp]  # (M, V) matrix; or (V,) map point of each vertex
+
+    @property
+    def vertices(self) -> int:
+        """V."""
+        return self.carry.shape[-1]
+
+    def weight(self, attention: Floats) -> Floats:
+        """(n, M) -> (n, V, 1)."""
+        carried = attention @ self.carry if self.carry.ndim == 2 else attention[:, self.carry]
+        return carried[..., None]
+
+    def speech(self, content: Floats, base: Floats, attention: Floats) -> Floats:
+        """(n, K), (n, K), (n, M) -> offsets (n, V, 3)."""
+        shape = (len(content), self.vertices, 3)
+        offsets = (content @ self.shapes).reshape(shape)
+        difference = ((base - content) @ self.shapes).reshape(shape)
+        difference *= self.weight(attention)
+        offsets += difference
+        return offsets
+
+    def emotion(self, layer: Floats, attention: Floats) -> Floats:
+        """(n, K), (n, M) -> offsets (n, V, 3)."""
+        offsets = (layer @ self.shapes).reshape(len(layer), self.vertices, 3)
+        offsets *= self.weight(attention)
+        return offsets
+
+    def at(self, ids: NDArray[np.integer]) -> "Mixer":
+        """The same for some vertices alone."""
+        shapes = self.shapes.reshape(len(self.shapes), -1, 3)[:, ids]
+        return Mixer(
+            np.ascontiguousarray(shapes.reshape(len(shapes), -1)),
+            np.ascontiguousarray(self.carry[..., ids]),
+        )
+
+
+@dataclass(frozen=True)
+class Rig:
+    """The face that a model moves."""
+
+    head: Head
+    mixer: Mixer
+    map_points: int  # M
+    additive: bool  # the paper's ablation: branches are added, not weighted
+
+    @cached_property
+    def _mouth(self) -> tuple[Mixer, Head]:
+        """The inner mouth alone, as a mixer and as a head that `measures` can read."""
+        grid = np.asarray(self.head.mouth_grid)
+        ids = np.unique(grid)
+        mouth = replace(
+            self.head, vertices=self.head.vertices[ids], mouth_grid=np.searchsorted(ids, grid)
+        )
+        return self.mixer.at(ids), mouth
+
+    def lip_gap(self, content: Floats, base: Floats, attention: Floats) -> Floats:
+        """(n,) metres by which speech opens the middle of the lips; 0 = as at rest, shut."""
+        mixer, mouth = self._mouth
+        return lip_gap(mouth.vertices + mixer.speech(content, base, attention), mouth)
+
+    @cached_property
+    def telling_vertices(self) -> NDArray[np.intp]:
+        """Vertices that show how well a face is met: all over, and where shapes move most."""
+        shapes = self.mixer.shapes.reshape(len(self.mixer.shapes), -1, 3)
+        moved = np.linalg.norm(shapes, axis=2)
+        most = np.argpartition(moved, -8, axis=1)[:, -8:]
+        return np.unique(np.concatenate([most.ravel(), np.asarray(self.head.coarse.ids)]))
+
+    @cached_property
+    def telling_mixer(self) -> Mixer:
+        """The mixer of `telling_vertices`."""
+        return self.mixer.at(self.telling_vertices)
+
+
+def rig_for(model: ModelInfo) -> Rig:
+    """The installed head as a model's rig; InputError if the model belongs to another head."""
+    head = load_head()
+    if model.head_digest != head.digest:
+        raise InputError(
+            "The model was trained on another head than the one installed.",
+            "Use the head and the model of the same release.",
+        )
+    attention = from_mapping(ModelConfig, model.config, "the model's description").attention
+    every = np.arange(len(head.vertices))
+    shapes = np.ascontiguousarray(head.shapes.reshape(len(head.shapes), -1))
+    if attention.mesh == "full":
+        return Rig(head, Mixer(shapes, every), len(every), attention.fusion == "add")
+    carry = np.zeros((len(head.coarse.ids), len(every)), np.float32)
+    for index, weight in zip(head.coarse.up_index.T, head.coarse.up_weight.T, strict=True):
+        np.add.at(carry, (index, every), weight)
+    return Rig(head, Mixer(shapes, carry), len(carry), attention.fusion == "add")

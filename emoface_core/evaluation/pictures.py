@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from emoface_core.face.head import Head
+
 Picture = NDArray[np.uint8]  # (height, width, 3)
 
 SKIN = (0.87, 0.70, 0.61)
@@ -18,7 +20,7 @@ LIPS = (0.74, 0.38, 0.37)
 EYE_WHITE = (0.95, 0.95, 0.94)
 IRIS = (0.30, 0.42, 0.52)
 PUPIL = (0.05, 0.05, 0.06)
-BROW = (0.52, 0.38, 0.31)
+BROW = (0.40, 0.28, 0.22)
 BACKGROUND = (0.93, 0.93, 0.94)
 _INSIDE = 0.28  # how bright the back of a surface is, so that a mouth looks like a cave
 
@@ -156,6 +158,102 @@ def _rasterise(
     shade = (colours[faces[triangle[top_most]]] * weights[top_most][:, :, None]).sum(1)
     picture[pixel[top_most]] = shade
     return picture.reshape(height, width, 3)
+
+
+TEETH = (0.93, 0.91, 0.86)
+GUMS = (0.66, 0.36, 0.36)
+TONGUE = (0.72, 0.40, 0.40)
+_MATERIALS = {"teeth": TEETH, "gums": GUMS, "tongue": TONGUE}
+_BROW_POINTS, _BROW_HEIGHT = 14, 0.0070  # along a brow; metres at its thickest
+
+
+@dataclass(frozen=True, slots=True)
+class HeadArtist:
+    """Draws one head with painted lips and eyes, brows that show, and teeth in its mouth."""
+
+    head: Head
+    surface: Surface
+    brow_faces: NDArray[np.int32]  # (B,) triangles of the head that brow points lie on
+    brow_weights: NDArray[np.float64]  # (B, 3)
+
+    @staticmethod
+    def of(head: Head) -> "HeadArtist":
+        """Prepare what does not change from frame to frame."""
+        painted: dict[tuple[float, float, float], NDArray[np.integer]] = {
+            GUMS: head.regions["mouth_inside"],
+            LIPS: head.regions["lips"],
+        }
+        eyes = [eye_paint(head.vertices, head.regions[f"{s}_eyeball"]) for s in ("left", "right")]
+        painted |= {colour: np.concatenate([e[colour] for e in eyes]) for colour in eyes[0]}
+        skin = vertex_colours(len(head.vertices), painted)
+        inside = np.zeros((len(head.teeth.vertices), 3), np.float32)
+        for i, material in enumerate(head.teeth.materials):
+            inside[head.teeth.faces[head.teeth.face_material == i]] = _MATERIALS[material]
+        brow_faces, brow_weights, brow_strips = _brows(head)
+        offset = len(skin) + len(inside)
+        faces = np.concatenate(
+            [head.faces, head.teeth.faces + len(skin), brow_strips + offset]
+        ).astype(np.int32)
+        brows = np.tile(np.asarray(BROW, np.float32), (len(brow_faces), 1))
+        surface = Surface(faces, np.concatenate([skin, inside, brows]))
+        return HeadArtist(head, surface, brow_faces, brow_weights)
+
+    def draw(
+        self,
+        vertices: NDArray[np.floating],
+        *,
+        camera: Camera = FACE,
+        size: tuple[int, int] = (240, 280),
+        oversample: int = 2,
+    ) -> Picture:
+        """Picture of the head with its vertices at `vertices` (5023, 3)."""
+        face = np.asarray(vertices, np.float64)
+        inside = self.head.teeth.vertices + self.head.teeth.follow(face - self.head.vertices)
+        corners = face[self.head.faces[self.brow_faces]]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        brows = (corners * self.brow_weights[:, :, None]).sum(1) + 0.0008 * normal
+        everything = np.concatenate([face, inside, brows])
+        return render(everything, self.surface, camera=camera, size=size, oversample=oversample)
+
+
+def _brows(head: Head) -> tuple[NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
+    """Points of two brow strips on the mesh, as triangles and weights, and the strips' faces."""
+    points: list[NDArray[np.float64]] = []
+    faces: list[list[int]] = []
+    along = np.linspace(0, 1, _BROW_POINTS)
+    half = 0.5 * _BROW_HEIGHT * (0.25 + 0.75 * np.sqrt(1 - along))
+    for side, eye in zip((1, -1), head.eye_centres, strict=True):
+        at = abs(eye[0]) - 0.019 + 0.041 * along  # from beside the nose to past the eye
+        rise = 0.0172 + 0.0030 * np.sin(np.pi * (0.06 + 0.94 * along))
+        line = eye[1] + rise
+        start = len(points) * 2 * _BROW_POINTS
+        points.append(np.stack([np.r_[at, at] * side, np.r_[line + half, line - half]], axis=1))
+        for i in range(_BROW_POINTS - 1):
+            a, b, c = start + i, start + i + 1, start + i + _BROW_POINTS
+            d = c + 1
+            turn = [[a, c, b], [b, c, d]] if side > 0 else [[a, b, c], [b, d, c]]
+            faces += turn
+    triangles, weights = _seen_from_front(head, np.concatenate(points))
+    return triangles, weights, np.array(faces, np.int32)
+
+
+def _seen_from_front(
+    head: Head, points: NDArray[np.floating]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The foremost triangle at each (x, y) and the barycentric weights there."""
+    corners = head.vertices[head.faces].astype(np.float64)
+    (ax, ay), (bx, by), (cx, cy) = (corners[:, i, :2].T for i in range(3))
+    px, py = points[:, :1], points[:, 1:]
+    area: NDArray[np.float64] = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
+    area = np.where(np.abs(area) < 1e-12, np.nan, area)
+    first = ((bx - px) * (cy - py) - (cx - px) * (by - py)) / area
+    second = ((cx - px) * (ay - py) - (ax - px) * (cy - py)) / area
+    weights = np.stack([first, second, 1 - first - second], axis=-1)
+    depth = (weights * corners[:, :, 2]).sum(-1)
+    inside = (weights >= -1e-6).all(-1)
+    best = np.argmax(np.where(inside, depth, -np.inf), axis=1)
+    return best.astype(np.int32), weights[np.arange(len(points)), best]
 
 
 def contact_sheet(

@@ -260,7 +260,7 @@ def test(arguments: argparse.Namespace) -> int:
     asked = [version for version in asked if version]
     if unknown := [version for version in asked if version not in BPY]:
         raise BuildError(f"Unknown Blender {', '.join(unknown)}: choose from {', '.join(BPY)}.")
-    python = main_environment("blender", "demo", "torch", "corpus", "dev")
+    python = main_environment("blender", "demo", "package", "torch", "corpus", "dev")
     own = blender_of(python)
     failed: list[str] = []
     if not arguments.k:
@@ -346,7 +346,7 @@ def installed_blenders() -> Iterator[str]:
 
 def extension(arguments: argparse.Namespace) -> int:
     """Build and validate the extension's zips, one for each platform."""
-    python = main_environment("blender", "demo")
+    python = main_environment("blender", "package")
     out = Path(arguments.out).absolute()
     return run_code([python, ROOT / "wheels" / "bundle.py", "extension", "--out", out])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The extension's zips: locked wheels fetched and checked, the add-on staged, then Blender's builder.
+"""The extension's zips: wheels by their lock, the add-on staged, and Blender's own builder.
 
 Run by `build.py wheels` and `build.py extension`; standard library only, but pip and, for the
 builder, the `bpy` wheel must be in the running environment.
@@ -152,7 +152,7 @@ def core_wheel(folder: Path) -> Path:
         shutil.copytree(ROOT / "emoface_core", source / "emoface_core", ignore=ignore)
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy2(ROOT / name, source / name)
-        command = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-input"]
+        command = [sys.executable, "-m", "pip", "wheel", "-qq", "--no-deps", "--no-build-isolation"]
         command += ["--disable-pip-version-check", f"--wheel-dir={scratch}", str(source)]
         env = {**os.environ, "SOURCE_DATE_EPOCH": "1767225600"}  # the same files, the same wheel
         if subprocess.run(command, env=env, check=False).returncode:

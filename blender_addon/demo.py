@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`build.py demo`: a clip spoken by the head in real Blender, as .blend, .mp4 and contact sheet.
+
+Runs in a Python with the `bpy` module, from a checkout; it is not part of the extension's zip.
+"""
+
+import argparse
+import math
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from bpy.types import Object, Scene
+from mathutils import Vector
+from PIL import Image, ImageDraw, ImageFont
+
+if __package__ in {None, ""}:  # run as a script: make the packages beside this folder importable
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import blender_addon
+from blender_addon import compat, strips
+from blender_addon.job import Job, Wish
+from blender_addon.session import Engine, session
+from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
+from emoface_core.errors import EmoFaceError, InputError
+from emoface_core.layers import BakeLayers
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIP = ROOT / "emoface_core" / "assets" / "demo.flac"
+FPS = 30
+SIZE = (640, 720)
+COLUMNS, ROWS, TILE = 8, 5, (192, 216)
+CAPTION = 24  # pixels below each tile
+
+
+class Stopwatch:
+    """How long each stage took."""
+
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, float]] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what is inside, and say that it is done."""
+        begun = time.perf_counter()
+        yield
+        self.stages.append((name, time.perf_counter() - begun))
+        print(f"demo: {name}: {self.stages[-1][1]:.1f} s", flush=True)
+
+
+class Listener:
+    """A worker's client that remembers the layers which the job took from it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.layers: BakeLayers | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def take(self, done: Any) -> BakeLayers:
+        """As the client's, and kept."""
+        self.layers = self._client.take(done)
+        return self.layers
+
+
+def add_face(mesh_file: str | None) -> Object:
+    """The head of the extension, or a mesh from a file, stood upright."""
+    if mesh_file is None:
+        bpy.ops.emoface.add_head()
+        return bpy.context.scene.emoface.face
+    from emoface_core.face.meshes import read_mesh
+
+    vertices, faces = read_mesh(Path(mesh_file))
+    mesh = bpy.data.meshes.new(Path(mesh_file).stem)
+    mesh.from_pydata(vertices.tolist(), [], faces.tolist())
+    mesh.shade_smooth()
+    face = bpy.data.objects.new(mesh.name, mesh)
+    face.rotation_euler.x = math.pi / 2  # FLAME's meshes are y up
+    bpy.context.scene.collection.objects.link(face)
+    return face
+
+
+def speak(face: Object, sound: Path, emotion: str, intensity: float) -> BakeLayers:
+    """Put the sound on the sequencer and bake it onto the face, as the panel's button does."""
+    scene = bpy.context.scene
+    strip = compat.new_sound_strip(scene, sound.stem, str(sound), 1, 1)
+    scene.frame_start = 1
+    heard = strips.heard_of_strip(strips.choose(scene, strip.name), scene, scene)
+    listener = Listener(session.client(Engine()))
+    preference = None if emotion == AUTO else 1.0
+    record = Job(listener, face, Wish(heard, emotion, preference, intensity)).run()
+    scene.frame_end = record.first_frame + record.frames - 1
+    if listener.layers is None:
+        raise EmoFaceError("The worker gave no layers.")
+    print(f"demo: {len(record.keys)} shape keys over {record.frames} frames", flush=True)
+    return listener.layers
+
+
+def light_and_frame(scene: Scene, face: Object) -> None:
+    """Workbench with studio light, and a camera on the face."""
+    corners = [face.matrix_world @ Vector(corner) for corner in face.bound_box]
+    low = Vector(min(c[i] for c in corners) for i in range(3))
+    high = Vector(max(c[i] for c in corners) for i in range(3))
+    size = high - low
+    aim = Vector(((low.x + high.x) / 2, (low.y + high.y) / 2, low.z + 0.56 * size.z))
+    camera_data = bpy.data.cameras.new("Camera")
+    camera_data.lens, camera_data.sensor_fit, camera_data.sensor_height = 85.0, "VERTICAL", 24.0
+    turn, far = math.radians(14), 0.92 * size.z * 85.0 / 24.0
+    camera = bpy.data.objects.new("Camera", camera_data)
+    camera.location = aim + Vector((math.sin(turn), -math.cos(turn), 0.06)) * far
+    camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
+    camera_data.clip_start, camera_data.clip_end = far * 0.01, far * 10
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+
+    scene.world = bpy.data.worlds.new("World")
+    scene.world.color = (0.055, 0.06, 0.07)
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.display.render_aa = "8"
+    shading = scene.display.shading
+    shading.light, shading.color_type = "STUDIO", "MATERIAL"
+    shading.show_cavity, shading.cavity_type = True, "WORLD"
+    shading.show_specular_highlight = True
+
+
+def render_movie(scene: Scene, path: Path) -> None:
+    """All frames with the sound, H.264 and AAC in MP4, by the FFmpeg inside Blender."""
+    render = scene.render
+    render.resolution_x, render.resolution_y = SIZE
+    render.resolution_percentage = 100
+    set_output(scene, "VIDEO", "FFMPEG")
+    render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
+    render.ffmpeg.constant_rate_factor = "HIGH"
+    render.ffmpeg.audio_codec, render.ffmpeg.audio_bitrate = "AAC", 160
+    render.filepath, render.use_file_extension = str(path), False
+    with quiet():
+        bpy.ops.render.render(animation=True)
+
+
+def set_output(scene: Scene, media: str, file_format: str) -> None:
+    """What rendering writes; from 5.0 on the kind of medium comes first."""
+    output = scene.render.image_settings
+    if hasattr(output, "media_type"):
+        output.media_type = media
+    output.file_format = file_format
+
+
+def telling_spans(layers: BakeLayers, most: int) -> list[tuple[str, float]]:
+    """Up to `most` phones with the time of their middle, evenly chosen if there are more."""
+    spans = [
+        (layers.phone_names[index], float(start + end) / 2)
+        for index, start, end in zip(
+            layers.phone_index, layers.phone_start, layers.phone_end, strict=True
+        )
+    ]
+    if len(spans) <= most:
+        return spans
+    return [spans[i] for i in np.linspace(0, len(spans) - 1, most).round().astype(int)]
+
+
+def contact_sheet(scene: Scene, layers: BakeLayers, title: str, path: Path) -> None:
+    """One picture of the face at the middle of each phone heard, with the phone under it."""
+    spans = telling_spans(layers, COLUMNS * ROWS)
+    rows = math.ceil(len(spans) / COLUMNS)
+    sheet = Image.new(
+        "RGB", (COLUMNS * TILE[0], rows * (TILE[1] + CAPTION) + CAPTION), (244, 244, 246)
+    )
+    font = ImageFont.truetype(str(interface_font()), 15)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((6, 3), title, fill="black", font=font)
+    set_output(scene, "IMAGE", "PNG")
+    scene.render.resolution_x, scene.render.resolution_y = TILE
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "frame.png"
+        scene.render.filepath = str(picture)
+        for number, (phone, at) in enumerate(spans):
+            row, column = divmod(number, COLUMNS)
+            frame = scene.frame_start + round(at * FPS)
+            scene.frame_set(min(frame, scene.frame_end))
+            with quiet():
+                bpy.ops.render.render(write_still=True)
+            corner = (column * TILE[0], CAPTION + row * (TILE[1] + CAPTION))
+            with Image.open(picture) as tile:
+                sheet.paste(tile.convert("RGB"), corner)
+            caption = f"{phone}   {at:.2f} s"
+            draw.text((corner[0] + 8, corner[1] + TILE[1] + 2), caption, fill="black", font=font)
+    sheet.save(path)
+
+
+def interface_font() -> Path:
+    """Blender's own font, which has the phonetic letters."""
+    return Path(bpy.utils.system_resource("DATAFILES", path="fonts")) / "Inter.woff2"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Blender prints a line for each frame it renders: not here."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of `build.py demo`; InputError on what cannot be."""
+    parser = argparse.ArgumentParser(prog="build.py demo", allow_abbrev=False)
+    parser.add_argument("--audio", default=str(CLIP))
+    parser.add_argument("--emotion", default="happy", choices=(AUTO, *EMOTIONS))
+    parser.add_argument("--intensity", type=float, default=1.0)
+    parser.add_argument("--head")
+    parser.add_argument("--out", default=str(ROOT / "out" / "demo"))
+    chosen = parser.parse_args(arguments)
+    if not 0 <= chosen.intensity <= MAX_INTENSITY:
+        raise InputError("The intensity is out of range.", f"Give 0 to {MAX_INTENSITY:g}.")
+    if not Path(chosen.audio).is_file():
+        raise InputError(f"There is no sound “{chosen.audio}”.", "Check --audio.")
+    return chosen
+
+
+def make(chosen: argparse.Namespace) -> dict[str, Path]:
+    """Everything the demo makes, by what it is."""
+    out = Path(chosen.out)
+    out.mkdir(parents=True, exist_ok=True)
+    watch = Stopwatch()
+    with watch.stage("scene"):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        scene = bpy.context.scene
+        scene.render.fps, scene.render.fps_base = FPS, 1.0
+        face = add_face(chosen.head)
+        light_and_frame(scene, face)
+        # Beside the .blend, so that the two may be moved together.
+        sound = Path(shutil.copy2(chosen.audio, out / Path(chosen.audio).name))
+    with watch.stage("animation (the worker starts, listens, animates; shape keys written)"):
+        layers = speak(face, sound, chosen.emotion, chosen.intensity)
+    made = {
+        "scene": out / "demo.blend",
+        "movie": out / "demo.mp4",
+        "contact sheet": out / "demo.png",
+    }
+    with watch.stage(f"movie ({scene.frame_end - scene.frame_start + 1} frames)"):
+        render_movie(scene, made["movie"])
+    with watch.stage("contact sheet"):
+        title = f"{sound.name}: {chosen.emotion}, intensity {chosen.intensity:g}"
+        contact_sheet(scene, layers, title, made["contact sheet"])
+    with watch.stage("scene saved"):
+        scene.frame_set(scene.frame_start)
+        bpy.ops.wm.save_as_mainfile(filepath=str(made["scene"]), relative_remap=True)
+        bpy.ops.file.make_paths_relative()
+        bpy.ops.wm.save_mainfile()
+    print(f"demo: all of it: {sum(seconds for _, seconds in watch.stages):.1f} s", flush=True)
+    return made
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 0, or 2 with one line on what was wrong."""
+    try:
+        chosen = options(arguments)
+        blender_addon.register()
+        try:
+            made = make(chosen)
+        finally:
+            session.close()
+            blender_addon.unregister()
+    except InputError as error:
+        print(f"demo: {error}", file=sys.stderr, flush=True)
+        return 2
+    for what, path in made.items():
+        print(f"demo: {what:13} {path}  ({path.stat().st_size / 2**20:.1f} MB)", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -161,7 +161,7 @@ class EmoFace(nn.Module):
         """The map (B, N, M) of the attention's mesh -> (B, N, V) of the face."""
         batch, frames, _ = attention.shape
         with torch.autocast(attention.device.type, enabled=False):  # sparse products want float32
-            flat = attention.float().flatten(0, 1).T
+            flat = attention.to(self.carry.dtype).flatten(0, 1).T
             return torch.sparse.mm(self.carry, flat).T.unflatten(0, (batch, frames))
 
     def decode(self, heard: Heard, past: Tensor, condition: Condition) -> Motion:

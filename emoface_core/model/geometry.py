@@ -13,6 +13,8 @@ from emoface_core.model.config import MeshAttentionConfig
 if TYPE_CHECKING:
     from emoface_core.face.head import Head
 
+LIP_COLUMNS = np.arange(5, 12)  # of the head's mouth grid, as in `face.measures`
+
 
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
@@ -24,7 +26,9 @@ class FaceGeometry:
     spirals: NDArray[np.int64]  # (M, kernel) vertices of the attention's mesh
     up_index: NDArray[np.int64]  # (V, 3): w of a vertex = sum of up_weight * w[up_index]
     up_weight: NDArray[np.float32]  # (V, 3)
-    lip_pairs: NDArray[np.int64]  # (P, 2) upper and lower vertices that touch when the lips shut
+    rest: NDArray[np.float32]  # (V, 3) the neutral, metres
+    upper_lip: NDArray[np.int64]  # (R, C) the lips' edges, R vertices deep, in C columns about
+    lower_lip: NDArray[np.int64]  # the middle: what `face.measures.lip_gap` looks at
     lips: NDArray[np.int64]
     lip_edge: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
     head_digest: str  # which head this is, for the model's description
@@ -64,8 +68,10 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
         ),
         up_index=np.asarray(up_index, np.int64),
         up_weight=np.asarray(up_weight, np.float32),
-        lip_pairs=np.asarray(head.inner_lip_pairs, np.int64),
+        rest=np.asarray(head.vertices, np.float32),
+        upper_lip=np.asarray(head.mouth_grid[2:, 32 - LIP_COLUMNS], np.int64),
+        lower_lip=np.asarray(head.mouth_grid[2:, LIP_COLUMNS], np.int64),
         lips=np.asarray(head.regions["lips"], np.int64),
-        lip_edge=np.asarray(head.lip_edge, np.int64),
+        lip_edge=np.unique(head.mouth_grid[1:, 4:13]).astype(np.int64),
         head_digest=head.digest,
     )

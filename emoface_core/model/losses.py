@@ -77,8 +77,9 @@ class SupervisedVertices(nn.Module):
     basis: Tensor  # (K, S * 3)
     carry: Tensor  # (M, S)
     weight: Tensor  # (S,) mean 1
-    upper: Tensor
+    upper: Tensor  # (R, C) of the lips' edges
     lower: Tensor
+    height: Tensor  # (S,) at rest
     lips: Tensor
     teeth: Tensor
 
@@ -88,7 +89,8 @@ class SupervisedVertices(nn.Module):
         place = {int(vertex): at for at, vertex in enumerate(ids)}
 
         def places(vertices: NDArray[np.int64]) -> Tensor:
-            return torch.tensor([place[int(v)] for v in vertices], dtype=torch.long)
+            found = [place[int(v)] for v in vertices.ravel()]
+            return torch.tensor(found, dtype=torch.long).reshape(vertices.shape)
 
         weight = torch.ones(len(ids))
         weight[places(geometry.lips)] = config.lips
@@ -96,8 +98,9 @@ class SupervisedVertices(nn.Module):
             "basis": torch.from_numpy(geometry.basis[:, ids]).flatten(1),
             "carry": torch.from_numpy(geometry.attention_matrix(ids)),
             "weight": weight / weight.mean(),
-            "upper": places(geometry.lip_pairs[:, 0]),
-            "lower": places(geometry.lip_pairs[:, 1]),
+            "upper": places(geometry.upper_lip),
+            "lower": places(geometry.lower_lip),
+            "height": torch.from_numpy(geometry.rest[ids, 1]),
             "lips": places(geometry.lips),
             "teeth": places(geometry.lip_edge),
         }
@@ -114,8 +117,12 @@ class SupervisedVertices(nn.Module):
         return attention.float() @ self.carry
 
     def lip_gap(self, motion: Tensor) -> Tensor:
-        """(B, N, S, 3) -> (B, N): mean height by which the inner lips part, from rest, metres."""
-        return (motion[..., self.upper, 1] - motion[..., self.lower, 1]).mean(-1)
+        """(B, N, S, 3) -> (B, N) metres: as `face.measures.lip_gap`, 0 is shut as at rest."""
+
+        def gap(y: Tensor) -> Tensor:  # lowest edge above, highest below, in every column
+            return (y[..., self.upper].amin(-2) - y[..., self.lower].amax(-2)).mean(-1)
+
+        return gap(self.height + motion[..., 1]) - gap(self.height)
 
 
 def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
@@ -127,7 +134,8 @@ def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
     moving = np.abs(geometry.basis).max((0, 2)) > MOVES
     return np.unique(
         np.concatenate(
-            [own[moving[own]], geometry.lips, geometry.lip_pairs.ravel(), geometry.lip_edge]
+            [own[moving[own]], geometry.lips, geometry.lip_edge]
+            + [geometry.upper_lip.ravel(), geometry.lower_lip.ravel()]
         )
     )
 

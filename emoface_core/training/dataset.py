@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -30,7 +30,7 @@ from emoface_core.model.config import N_MELS, RATE
 from emoface_core.model.emoface import Condition
 from emoface_core.model.geometry import FaceGeometry
 from emoface_core.training.articulation import ArticulationStyle, plan
-from emoface_core.training.augmentation import augment
+from emoface_core.training.augmentation import augment, pad, shift_spans
 from emoface_core.training.batches import BatchSource, PairedBatch, TaughtBatch
 from emoface_core.training.config import DataConfig, TrainingConfig
 from emoface_core.training.corpus import Utterance, open_corpus
@@ -39,6 +39,7 @@ from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
 from emoface_core.training.prosody import prosody
 
 FORMAT = 1
+JOIN_SECONDS = 0.3  # between short utterances that are joined
 CUT_EDGE = 10  # frames at a crop's cut ends, where the network misses what it would see in a clip
 TRACKS = ("mel", "speech", "layer_self", "layer_cross", "phones")
 
@@ -65,6 +66,7 @@ def make_clip(utterance: Utterance, seed: int, *, vary: bool, at_least: float) -
     samples, spans = _padded(samples, utterance.spans, at_least, rng)
     if vary:
         samples, spans = augment(samples, spans, rng)
+        samples, spans = pad(samples, spans, 0.0, max(0.0, at_least - len(samples) / SAMPLE_RATE))
     seconds = len(samples) / SAMPLE_RATE
     frames = network_frames(seconds)
     gain = level_gain(samples) * (10 ** (rng.uniform(-4, 4) / 20) if vary else 1.0)
@@ -251,13 +253,42 @@ def prepare(config: DataConfig) -> Path:
     try:
         for split, variants in (("train", config.variants), ("held_out", 1)):
             (temporary / split).mkdir()
-            utterances = corpus.utterances(split)
-            _write_clips(temporary / split, utterances, variants, config.crop_seconds + 0.1)
+            at_least = config.crop_seconds + 0.1
+            utterances = joined(corpus.utterances(split), at_least)
+            _write_clips(temporary / split, utterances, variants, at_least)
         (temporary / "made_from.json").write_text(json.dumps(asdict(config)), encoding="utf-8")
         temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def joined(utterances: Iterable[Utterance], at_least: float) -> Iterator[Utterance]:
+    """Short utterances of one speaker in one emotion, one after another until `at_least` seconds.
+
+    Sets of short clips would otherwise be mostly the silence around them.
+    """
+    waiting: dict[tuple[str, str, str | None], Utterance] = {}
+    for utterance in utterances:
+        key = (utterance.source, utterance.speaker, utterance.emotion)
+        before = waiting.pop(key, None)
+        whole = utterance if before is None else _after(before, utterance)
+        if whole.seconds >= at_least:
+            yield whole
+        else:
+            waiting[key] = whole
+    yield from waiting.values()
+
+
+def _after(first: Utterance, second: Utterance) -> Utterance:
+    gap = np.zeros(round(JOIN_SECONDS * SAMPLE_RATE), np.int16)
+    moved = shift_spans(second.spans, first.seconds + JOIN_SECONDS)
+    return replace(
+        first,
+        audio=np.concatenate([first.audio, gap, second.audio]),
+        spans=(*first.spans, *moved),
+        text=f"{first.text} {second.text}",
+    )
 
 
 def _write_clips(
@@ -303,17 +334,7 @@ def _padded(
     """The utterance with silence before and after it, and its spans moved accordingly."""
     missing = max(0.0, at_least - len(samples) / SAMPLE_RATE) + rng.uniform(0.1, 0.6)
     before = rng.uniform(0.05, missing - 0.05)
-    moved = tuple(
-        replace(
-            span,
-            start=span.start + before,
-            end=span.end + before,
-            release=None if span.release is None else span.release + before,
-        )
-        for span in spans
-    )
-    around = (round(before * SAMPLE_RATE), round((missing - before) * SAMPLE_RATE))
-    return np.pad(samples, around), moved
+    return pad(samples, spans, before, missing - before)
 
 
 def _phone_frames(spans: tuple[PhoneSpan, ...], frames: int) -> NDArray[np.uint8]:

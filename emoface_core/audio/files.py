@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sound files in: any format libsndfile reads, mono at 16 kHz, in memory that does not grow."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -82,7 +84,10 @@ def open_audio(path: Path | str) -> AudioSource:
         raise InputError(f"“{path}” has {channels} channels.", "Mix it down to mono or stereo.")
     if frames == 0:
         raise InputError(f"“{path}” holds no sound (zero samples).", "Export the sound again.")
-    return AudioSource(path=path, sample_rate=rate, channels=channels, seconds=frames / rate)
+    source = AudioSource(path=path, sample_rate=rate, channels=channels, seconds=frames / rate)
+    if _cut_short(path):
+        raise _damaged(source, frames)
+    return source
 
 
 def read_audio(path: Path | str) -> NDArray[np.float32]:
@@ -129,6 +134,27 @@ def _mono_frames(source: AudioSource) -> Iterator[NDArray[np.float32]]:
     # Lengths in mp3 headers are estimates; a tenth of a second or 1 % missing is still whole.
     if promised < 1 << 62 and promised - done > max(source.sample_rate // 10, promised // 100):
         raise _damaged(source, done)
+
+
+def _cut_short(path: Path) -> bool:
+    """Whether a wav or aiff file says that it holds more sound than it does.
+
+    libsndfile reads such a file to its end and says nothing. Programs that write to a pipe leave
+    the size at zero or at its greatest: that is no promise.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        form = stream.read(12)[:4]
+        if form not in (b"RIFF", b"FORM"):
+            return False
+        order: Literal["little", "big"] = "little" if form == b"RIFF" else "big"
+        while len(header := stream.read(8)) == 8:
+            length = int.from_bytes(header[4:], order)
+            if header[:4] in (b"data", b"SSND"):
+                missing = stream.tell() + length - size
+                return length < 0x7FFF_0000 and missing > max(4096, length // 100)
+            stream.seek(length + length % 2, os.SEEK_CUR)
+    return False
 
 
 def _damaged(source: AudioSource, frames: int) -> InputError:

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class Aligner:
         self._decoder = self._new_decoder()
 
     @staticmethod
-    def _new_decoder():  # noqa: ANN205 - pocketsphinx carries no types
+    def _new_decoder() -> Any:
         from pocketsphinx import Decoder
 
         return Decoder(

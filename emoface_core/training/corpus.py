@@ -61,7 +61,7 @@ class BuildContext:
     cache: Path
     hours: float
     seed: int
-    dropped: Counter = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
     report: Callable[[str], None] = lambda _line: None
 
     def rng(self, name: str) -> np.random.Generator:
@@ -173,7 +173,7 @@ def _flite(context: BuildContext) -> Iterator[Utterance]:
     texts = _english_texts(context, rng)
     pitch = {"slt": (150.0, 230.0), "awb": (85.0, 150.0)}
     for voice, share in (("slt", 0.45), ("awb", 0.45), ("rms", 0.1)):
-        seconds = index = 0
+        seconds, index = 0.0, 0
         while seconds < context.hours * 3600 * share:
             speech = synthesis.flite(
                 next(texts),
@@ -205,7 +205,7 @@ def _festival(context: BuildContext) -> Iterator[Utterance]:
     rng = context.rng("festival")
     texts = _english_texts(context, rng)
     for voice in synthesis.FESTIVAL_VOICES:
-        seconds = index = 0
+        seconds, index = 0.0, 0
         while seconds < context.hours * 3600 / len(synthesis.FESTIVAL_VOICES):
             batch = [next(texts) for _ in range(40)]
             stretch = float(rng.uniform(0.85, 1.35))
@@ -479,14 +479,15 @@ def _build_source(name: str, context: BuildContext, out: Path) -> None:
 
 class _Tally:
     def __init__(self) -> None:
-        self.counts: dict[str, Counter] = {"train": Counter(), "held_out": Counter()}
+        self.counts = {"train": 0, "held_out": 0}
+        self.seconds = {"train": 0.0, "held_out": 0.0}
         self.speakers: dict[str, set[str]] = {"train": set(), "held_out": set()}
-        self.emotions: Counter = Counter()
-        self.phones: Counter = Counter()
+        self.emotions: Counter[str] = Counter()
+        self.phones: dict[str, float] = dict.fromkeys(PHONES, 0.0)
 
     def add(self, utterance: Utterance) -> None:
-        self.counts[utterance.split]["utterances"] += 1
-        self.counts[utterance.split]["seconds"] += utterance.seconds
+        self.counts[utterance.split] += 1
+        self.seconds[utterance.split] += utterance.seconds
         self.speakers[utterance.split].add(utterance.speaker)
         self.emotions[utterance.emotion or "unknown"] += 1
         for span in utterance.spans:
@@ -495,11 +496,11 @@ class _Tally:
     def info(self) -> dict[str, Any]:
         splits = {
             split: {
-                "utterances": counts["utterances"],
-                "hours": round(counts["seconds"] / 3600, 3),
+                "utterances": count,
+                "hours": round(self.seconds[split] / 3600, 3),
                 "speakers": len(self.speakers[split]),
             }
-            for split, counts in self.counts.items()
+            for split, count in self.counts.items()
         }
         phones = {phone: round(self.phones[phone], 1) for phone in PHONES if self.phones[phone]}
         return {**splits, "emotions": dict(self.emotions), "phone_seconds": phones}

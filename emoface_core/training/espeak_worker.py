@@ -10,6 +10,7 @@ import ctypes.util
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def speak(request: dict) -> dict[str, np.ndarray]:
     audio: list[np.ndarray] = []
     events: list[tuple[int, str]] = []
 
-    def receive(samples, count, event) -> int:  # noqa: ANN001 - ctypes' own
+    def receive(samples: Any, count: int, event: Any) -> int:
         if samples and count:
             audio.append(np.ctypeslib.as_array(samples, (count,)).copy())
         index = 0

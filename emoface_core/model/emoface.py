@@ -26,7 +26,7 @@ from emoface_core.model.encoders import make_encoder
 from emoface_core.model.geometry import FaceGeometry
 from emoface_core.model.mesh_attention import MeshAttention
 
-MOTION_SCALE = 100.0  # metres of motion are brought near one before they enter a decoder
+MOTION_SCALE = 100.0  # decoders take and give motion in centimetres, which are near one
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class EmoFace(nn.Module):
 
     def _mixed(self, content: Tensor, emotion: Tensor, attention: Tensor) -> Motion:
         def offsets(out: Tensor) -> Tensor:
-            flat = out @ self.basis if self.config.head == "rig" else out
+            flat = out @ self.basis if self.config.head == "rig" else out / MOTION_SCALE
             return flat.unflatten(-1, (self.vertices, 3))
 
         c, e = offsets(content), offsets(emotion)

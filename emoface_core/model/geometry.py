@@ -29,7 +29,7 @@ class FaceGeometry:
     rest: NDArray[np.float32]  # (V, 3) the neutral, metres
     upper_lip: NDArray[np.int64]  # (R, C) the lips' edges, R vertices deep, in C columns about
     lower_lip: NDArray[np.int64]  # the middle: what `face.measures.lip_gap` looks at
-    lips: NDArray[np.int64]
+    lips: NDArray[np.int64]  # the edges of both lips, all around
     lip_edge: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
     head_digest: str  # which head this is, for the model's description
 
@@ -71,7 +71,7 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
         rest=np.asarray(head.vertices, np.float32),
         upper_lip=np.asarray(head.mouth_grid[2:, 32 - LIP_COLUMNS], np.int64),
         lower_lip=np.asarray(head.mouth_grid[2:, LIP_COLUMNS], np.int64),
-        lips=np.asarray(head.regions["lips"], np.int64),
+        lips=np.unique(head.mouth_grid[2:]).astype(np.int64),
         lip_edge=np.unique(head.mouth_grid[1:, 4:13]).astype(np.int64),
         head_digest=head.digest,
     )

@@ -19,6 +19,8 @@ class DataConfig:
     batch: int = 16
     variants: int = 2  # augmented copies of every utterance
     held_out_batches: int = 6
+    # Sources of which there are this many times more variants, for the few that are precious.
+    more: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -25,7 +25,7 @@ from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.audio.level import level_gain
 from emoface_core.audio.mel import FEATURE_RATE, log_mel, network_frames
 from emoface_core.emotions import EMOTIONS, emotion_index
-from emoface_core.errors import InputError
+from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.model.config import N_MELS, RATE
 from emoface_core.model.emoface import Condition
 from emoface_core.model.geometry import FaceGeometry
@@ -40,6 +40,7 @@ from emoface_core.training.prosody import prosody
 
 FORMAT = 1
 JOIN_SECONDS = 0.3  # between short utterances that are joined
+MOST = 10.0  # no shape is ever meant to be this strong
 CUT_EDGE = 10  # frames at a crop's cut ends, where the network misses what it would see in a clip
 TRACKS = ("mel", "speech", "layer_self", "layer_cross", "phones")
 
@@ -75,14 +76,22 @@ def make_clip(utterance: Utterance, seed: int, *, vary: bool, at_least: float) -
     own = voice if voice >= 0 else int(rng.integers(len(EMOTIONS)))
     other = int((own + rng.integers(1, len(EMOTIONS))) % len(EMOTIONS))
 
+    def kept(weights: NDArray) -> NDArray[np.float16]:
+        if not np.abs(weights).max() < MOST:  # true of NaN as well
+            raise EmoFaceError(
+                f"The teachers ask for {np.abs(weights).max():g} of a shape in {utterance.id}.",
+                "The head's rig or the phone times are broken.",
+            )
+        return weights.astype(np.float16)
+
     def layer(emotion: int) -> NDArray[np.float16]:
-        made = express(spans, heard, seconds, EMOTIONS[emotion], seed=int(rng.integers(1 << 31)))
-        return made.astype(np.float16)
+        seed = int(rng.integers(1 << 31))
+        return kept(express(spans, heard, seconds, EMOTIONS[emotion], seed=seed))
 
     speech = plan(spans, seconds, prosody=heard).curves(_style(rng) if vary else ArticulationStyle())
     return Clip(
         mel=log_mel(samples, gain).astype(np.float16),
-        speech=speech.astype(np.float16),
+        speech=kept(speech),
         layer_self=layer(own),
         layer_cross=layer(other),
         phones=_phone_frames(spans, frames),
@@ -243,6 +252,7 @@ def prepare(config: DataConfig) -> Path:
         "format": FORMAT,
         "corpus": corpus.info["sources"],
         "variants": config.variants,
+        "more": config.more,
         "crop_seconds": config.crop_seconds,
     }
     key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:12]
@@ -255,7 +265,7 @@ def prepare(config: DataConfig) -> Path:
             (temporary / split).mkdir()
             at_least = config.crop_seconds + 0.1
             utterances = joined(corpus.utterances(split), at_least)
-            _write_clips(temporary / split, utterances, variants, at_least)
+            _write_clips(temporary / split, utterances, variants, config.more, at_least)
         (temporary / "made_from.json").write_text(json.dumps(asdict(config)), encoding="utf-8")
         temporary.rename(folder)
     finally:
@@ -292,7 +302,11 @@ def _after(first: Utterance, second: Utterance) -> Utterance:
 
 
 def _write_clips(
-    folder: Path, utterances: Iterator[Utterance], variants: int, at_least: float
+    folder: Path,
+    utterances: Iterator[Utterance],
+    variants: int,
+    more: Mapping[str, int],
+    at_least: float,
 ) -> None:
     files = {name: (folder / f"{name}.raw").open("wb") for name in TRACKS}
     shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
@@ -303,7 +317,7 @@ def _write_clips(
             jobs = [
                 pool.submit(make_clip, utterance, variant, vary=variant > 0, at_least=at_least)
                 for utterance in some
-                for variant in range(variants)
+                for variant in range(variants * (more.get(utterance.source, 1) if variants > 1 else 1))
             ]
             for job in jobs:
                 clip = job.result()

@@ -242,6 +242,7 @@ class Trainer:
         """Write the checkpoint: all that is needed to go on exactly from here."""
         path = self.out / CHECKPOINT
         if self.ranks.first:
+            self.out.mkdir(parents=True, exist_ok=True)
             tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
             if self.config.optimiser.average:
                 tensors |= {f"ema.{k}": value for k, value in self.average.state_dict().items()}

@@ -21,7 +21,7 @@ def make(config: ModelConfig, seed: int = 0) -> EmoFace:
 def lively(model: EmoFace) -> EmoFace:
     """Give the heads that start from zero something to say."""
     for head in (model.content_out, model.emotion_out):
-        torch.nn.init.normal_(head.weight, std=0.01)
+        torch.nn.init.normal_(head.weight)
     return model
 
 

@@ -21,11 +21,31 @@ JITTER_HZ = 12.0  # syllables come at 3 to 8 Hz, single articulator strokes at u
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Lips in silence. `motion_mm` rms about their mean place; `gap_mm` the largest |gap|."""
+    """Lips in silence; add clips. `squares` is the sum over frames of mm² about the mean place.
 
-    frames: int
-    motion_mm: float
-    gap_mm: float
+    `gaps_mm` is the size of the lips' gap in each frame.
+    """
+
+    squares: float = 0.0
+    gaps_mm: tuple[float, ...] = ()
+
+    @property
+    def motion_mm(self) -> float:
+        """Root mean square motion; NaN without frames."""
+        return float(np.sqrt(self.squares / len(self.gaps_mm))) if self.gaps_mm else float("nan")
+
+    @property
+    def gap_mm(self) -> float:
+        """The largest gap; NaN without frames."""
+        return max(self.gaps_mm, default=float("nan"))
+
+    @property
+    def usual_gap_mm(self) -> float:
+        """The gap that 95 % of frames stay within; NaN without frames."""
+        return float(np.percentile(self.gaps_mm, 95)) if self.gaps_mm else float("nan")
+
+    def __add__(self, other: "Silence") -> "Silence":
+        return Silence(self.squares + other.squares, self.gaps_mm + other.gaps_mm)
 
 
 def silent_frames(spans: Sequence[PhoneSpan], frames: int, fps: float) -> NDArray[np.bool_]:
@@ -46,18 +66,15 @@ def silence(
 ) -> Silence:
     """How still and how shut the lips are in the frames `silent` (T,).
 
-    motion = sqrt(mean over t, v of |x(t, v) - mean over t of x(t, v)|²) over all silent frames
-    together, so that a mouth which rests differently in each pause shows too. NaN without frames.
+    motion = sqrt(mean over t, v of |x(t, v) - mean over t of x(t, v)|²) over all silent frames of
+    the clip together, so that a mouth which rests differently in each pause shows too.
     """
     if not silent.any():
-        return Silence(0, float("nan"), float("nan"))
+        return Silence()
     still = np.asarray(lips, np.float64)[silent]
-    spread = ((still - still.mean(axis=0)) ** 2).sum(axis=2)
-    return Silence(
-        frames=int(silent.sum()),
-        motion_mm=float(1000 * np.sqrt(spread.mean())),
-        gap_mm=float(1000 * np.abs(np.asarray(lip_gap)[silent]).max()),
-    )
+    spread = ((still - still.mean(axis=0)) ** 2).sum(axis=2).mean(axis=1)
+    gaps = 1000 * np.abs(np.asarray(lip_gap, np.float64)[silent])
+    return Silence(float(1e6 * spread.sum()), tuple(gaps.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +84,9 @@ class Jitter:
     `share` is the energy above 12 Hz in the whole.
     """
 
-    fast: float
-    whole: float
-    frames: int
+    fast: float = 0.0
+    whole: float = 0.0
+    frames: int = 0
 
     @property
     def share(self) -> float:
@@ -102,7 +119,7 @@ def jitter(lips: NDArray[np.floating], steady: NDArray[np.bool_], fps: float) ->
     """
     points = np.asarray(lips, np.float64).reshape(len(lips), -1)
     if not steady.any():
-        return Jitter(0.0, 0.0, 0)
+        return Jitter()
     moving = points - points.mean(axis=0)
     fast = high_pass(moving, fps, JITTER_HZ)
     return Jitter(

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.evaluation.regions import FLAME_LIP_MIDDLES
+
 MTM_SIGMA = 2.0  # frames, whatever the frame rate: the smoothing of the published code
 # The full alignment costs T² in time and memory. Longer clips are cut into parts of this length.
 MTM_LONGEST = 1500
@@ -127,10 +129,10 @@ def warp(a: NDArray[np.floating], b: NDArray[np.floating]) -> list[tuple[int, in
     total = np.full((n + 1, m + 1), np.inf)
     total[0, 0] = 0.0
     for diagonal in range(2, n + m + 1):  # every cell of an antidiagonal at once
-        i = np.arange(max(1, diagonal - m), min(n, diagonal - 1) + 1)
-        j = diagonal - i
-        best = np.minimum(np.minimum(total[i - 1, j], total[i, j - 1]), total[i - 1, j - 1])
-        total[i, j] = cost[i - 1, j - 1] + best
+        row = np.arange(max(1, diagonal - m), min(n, diagonal - 1) + 1)
+        col = diagonal - row
+        best = np.minimum(total[row - 1, col], total[row, col - 1])
+        total[row, col] = cost[row - 1, col - 1] + np.minimum(best, total[row - 1, col - 1])
     path = []
     i, j = n, m
     while i > 0 and j > 0:
@@ -213,13 +215,38 @@ def best_lag(a: NDArray[np.floating], b: NDArray[np.floating], most: int) -> Lag
 
     Ties go to the smallest lag. NaN (at lag 0) if a curve is constant or too short.
     """
-    frames = min(len(a), len(b))
     best = Lagged(0, float("nan"))
     for lag in sorted(range(-most, most + 1), key=abs):
-        start, stop = max(0, -lag), frames - max(0, lag)
-        if stop - start < 3:
-            continue
-        r = correlation(a[start + lag : stop + lag], b[start:stop])
+        r = _at_lag(a, b, lag)
         if not np.isnan(r) and (np.isnan(best.r) or r > best.r + 1e-12):
             best = Lagged(lag, r)
     return best
+
+
+def _at_lag(a: NDArray[np.floating], b: NDArray[np.floating], lag: int) -> float:
+    start, stop = max(0, -lag), min(len(a), len(b)) - max(0, lag)
+    return (
+        correlation(a[start + lag : stop + lag], b[start:stop])
+        if stop - start >= 3
+        else float("nan")
+    )
+
+
+def peak_lag(a: NDArray[np.floating], b: NDArray[np.floating], most: int) -> float:
+    """By how many frames `a` trails `b`, between frames too: the top of a parabola through the best
+    whole lag and its neighbours (all within ±`most`). NaN as in `best_lag`.
+    """
+    best = best_lag(a, b, most)
+    if np.isnan(best.r):
+        return float("nan")
+    around = [_at_lag(a, b, best.lag + step) for step in (-1, 0, 1)]
+    bend = around[0] - 2 * around[1] + around[2]
+    if abs(best.lag) == most or np.isnan(bend) or bend >= 0:
+        return float(best.lag)
+    return best.lag + 0.5 * (around[0] - around[2]) / bend
+
+
+def lip_distance(vertices: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(T,) metres between the middles of FLAME's lips, as MTM has it; `vertices` (T, 5023, 3)."""
+    upper, lower = FLAME_LIP_MIDDLES
+    return np.linalg.norm(vertices[:, upper].astype(np.float64) - vertices[:, lower], axis=1)

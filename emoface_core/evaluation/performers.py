@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is judged: the trained model, its teacher on the labels, and the teacher out of step."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.audio.files import SAMPLE_RATE
+from emoface_core.emotions import EMOTIONS
+from emoface_core.engine.interface import Engine
+from emoface_core.face.head import Head, load_head
+from emoface_core.training.articulation import articulate
+from emoface_core.training.expression import express
+from emoface_core.training.phones import VISEME_OF, PhoneSpan
+from emoface_core.training.prosody import prosody
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A clip to be spoken: mono samples at 16 kHz and what its labels say.
+
+    `spans` are in order and cover the clip; empty if nobody labelled it.
+    """
+
+    id: str
+    samples: Floats
+    spans: tuple[PhoneSpan, ...] = ()
+    speaker: str = ""
+    emotion: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length of the sound."""
+        return len(self.samples) / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What somebody made of a clip, T frames at `fps`.
+
+    `speech` (T, V, 3) metres: offsets with no emotion. `layer(emotion)` (T, V, 3): what an emotion
+    adds at intensity 1. `visemes` (T,) as heard, `voice` (T', 8) emotion weights as heard, or None
+    if the performer doesn't listen.
+    """
+
+    fps: float
+    speech: Floats
+    layer: Callable[[str], Floats]
+    visemes: NDArray[np.int64] | None = None
+    voice: Floats | None = None
+
+
+class Performer(Protocol):
+    """Speaks clips. `name` heads its column."""
+
+    name: str
+
+    def perform(self, heard: Heard) -> Acted | None:
+        """The performance of a clip; None if this performer cannot do it."""
+
+
+class Model:
+    """The trained model in an engine: hears the sound alone."""
+
+    name = "model"
+
+    def __init__(self, engine: Engine, fps: float) -> None:
+        self._engine, self._fps = engine, fps
+
+    def perform(self, heard: Heard) -> Acted:
+        """Animate as an animator would, at `fps`."""
+        from emoface_core.engine.animate import AnimateOptions, animate
+
+        options = AnimateOptions(emotion="neutral", intensity=0.0, fps=self._fps)
+        with animate(heard.samples, options, self._engine) as performance:
+            frames = performance.frames
+            curves = performance.curves_at(np.arange(frames))
+            mixer = performance.rig.mixer
+            phones = performance.phones
+            times = np.arange(frames) / self._fps
+            place = np.searchsorted(phones.start, times, side="right") - 1
+            visemes = np.array([VISEME_OF[name] for name in performance.phone_names])
+            return Acted(
+                fps=self._fps,
+                speech=performance.speech(0, frames),
+                layer=lambda emotion: mixer.emotion(
+                    curves.layers[:, EMOTIONS.index(emotion)], curves.attention
+                ),
+                visemes=visemes[phones.index[np.maximum(place, 0)]],
+                voice=performance.voice,
+            )
+
+
+class Teacher:
+    """The articulation teacher, which is told the labels: what can be reached, not a rival."""
+
+    name = "teacher"
+
+    def __init__(self, fps: float, head: Head | None = None) -> None:
+        self._fps = fps
+        self._head = head or load_head()
+
+    def perform(self, heard: Heard) -> Acted | None:
+        """Speak the labels; None if there are none."""
+        if not heard.spans:
+            return None
+        frames = round(heard.seconds * self._fps)
+        voice = prosody(heard.samples, frames + 2, rate=self._fps)
+        weights = articulate(heard.spans, heard.seconds, rate=self._fps, prosody=voice)[:frames]
+        return Acted(
+            fps=self._fps,
+            speech=self._moved(weights),
+            layer=lambda emotion: self._moved(
+                express(
+                    heard.spans,
+                    voice,
+                    heard.seconds,
+                    emotion,
+                    rate=self._fps,
+                    seed=zlib.crc32(heard.id.encode()),
+                )[:frames]
+            ),
+        )
+
+    def _moved(self, weights: NDArray[np.floating]) -> Floats:
+        shapes = self._head.shapes.reshape(len(self._head.shapes), -1)
+        return (weights.astype(np.float32) @ shapes).reshape(len(weights), -1, 3)
+
+
+class OutOfStep:
+    """The teacher's own motion, moved in time by a random amount (round the clip's end).
+
+    As much movement, as many closures, at the wrong time: what chance gets from the scoring.
+    """
+
+    name = "chance"
+
+    def __init__(self, teacher: Teacher) -> None:
+        self._teacher = teacher
+
+    def perform(self, heard: Heard) -> Acted | None:
+        """The teacher's performance, rolled by 0.25 to 0.75 of the clip."""
+        acted = self._teacher.perform(heard)
+        if acted is None:
+            return None
+        share = np.random.default_rng(zlib.crc32(heard.id.encode())).uniform(0.25, 0.75)
+        by = round(share * len(acted.speech))
+        return Acted(
+            fps=acted.fps,
+            speech=np.roll(acted.speech, by, axis=0),
+            layer=lambda emotion: np.roll(acted.layer(emotion), by, axis=0),
+        )

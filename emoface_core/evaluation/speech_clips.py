@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clips that nothing was trained on, with their labels."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from emoface_core.audio.files import SAMPLE_RATE
+from emoface_core.evaluation.performers import Heard
+from emoface_core.training import alignment, speech_sets
+from emoface_core.training.corpus import open_corpus
+from emoface_core.training.phones import SILENCE, PhoneSpan
+
+SYNTHETIC = ("flite", "festival", "espeak")
+
+
+def emodb_clips(data: Path) -> Iterator[Heard]:
+    """EmoDB's held-out clips, with hand labels."""
+    for item in speech_sets.emodb(data / "speech" / "emodb"):
+        if item.held_out:
+            yield _heard(item, item.spans or ())
+
+
+def speechocean_clips(data: Path) -> Iterator[Heard]:
+    """speechocean762's held-out speakers, aligned; what cannot be aligned well is left out."""
+    aligner = alignment.Aligner()
+    for item in speech_sets.speechocean762(data / "speech" / "speechocean762"):
+        if not item.held_out:
+            continue
+        try:
+            segments = aligner.align(item.samples, item.words or ())
+        except alignment.AlignmentFailedError:
+            continue
+        if alignment.quality(segments).good:
+            yield _heard(item, alignment.settle(alignment.segment_spans(segments), item.samples))
+
+
+def silent_clips(seconds: float = 6.0) -> list[Heard]:
+    """Digital silence; and a room: noise that falls with frequency, and hum, at -60 dB."""
+    count = round(seconds * SAMPLE_RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(7).standard_normal(count))
+    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 20))
+    room = np.fft.irfft(spectrum, count)
+    room += 0.3 * room.std() * np.sin(2 * np.pi * 50 * np.arange(count) / SAMPLE_RATE)
+    room *= 10 ** (-60 / 20) / np.sqrt(np.mean(room**2))
+    spans = (PhoneSpan(SILENCE, 0.0, seconds),)
+    return [
+        Heard("digital silence", np.zeros(count, np.float32), spans),
+        Heard("room silence", room.astype(np.float32), spans),
+    ]
+
+
+def _heard(item: speech_sets.Recording, spans: Sequence[PhoneSpan]) -> Heard:
+    return Heard(item.id, item.samples, tuple(spans), item.speaker, item.emotion)
+
+
+def synthetic_clips(corpus: Path) -> Iterator[Heard]:
+    """The held-out synthetic voices of a corpus on disk: their phones' times are exact."""
+    for item in open_corpus(corpus).utterances("held_out", SYNTHETIC):
+        yield Heard(
+            item.id, item.audio.astype(np.float32) / 32768, item.spans, item.speaker, item.emotion
+        )

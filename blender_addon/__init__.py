@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""EmoFace: animate an emotional, speaking face from a sound."""
+
+import atexit
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import cli, operators, panels, preferences, properties
+from .job import desk
+from .session import session
+
+CLASSES = (*preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+
+
+@persistent
+def _leave_file(*_: object) -> None:
+    """Another file is about to be loaded: nothing of this one may be written into it."""
+    desk.abandon()
+
+
+def register() -> None:
+    """For Blender, when the add-on is turned on."""
+    properties.register()
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.app.handlers.load_pre.append(_leave_file)
+    cli.register()
+    atexit.register(session.close)
+
+
+def unregister() -> None:
+    """For Blender, when the add-on is turned off."""
+    atexit.unregister(session.close)
+    desk.abandon()
+    session.close()
+    cli.unregister()
+    if _leave_file in bpy.app.handlers.load_pre:
+        bpy.app.handlers.load_pre.remove(_leave_file)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
+    properties.unregister()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How our things in a file are named and marked, so that only ours are ever replaced. No bpy."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+
+KEY_PREFIX = "emoface."
+INTENSITY = "emoface_intensity"  # custom property of the object
+INTENSITY_PATH = f'["{INTENSITY}"]'
+RECORD = "emoface_bake"  # custom property of the Key: a BakeRecord
+CURVES = "emoface_curves"  # custom property of the Key: curves of all eight emotions
+MARK = "emoface"  # custom property of our Action
+TRACK = "EmoFace"
+VERSION = 1
+
+_KEY_PATH = re.compile(r'^key_blocks\["((?:[^"\\]|\\.)*)"\]\.value$')
+_CURVE_PATH = re.compile(r'^\["((?:[^"\\]|\\.)*)"\]$')
+
+
+def key_name(layer: str, index: int) -> str:
+    """Such as emoface.speech.007."""
+    return f"{KEY_PREFIX}{layer}.{index:03d}"
+
+
+def value_path(name: str) -> str:
+    """The data path of a shape key's value on its Key datablock."""
+    return f'key_blocks["{_escape(name)}"].value'
+
+
+def curve_path(name: str) -> str:
+    """The data path of the custom property that carries an emotion key's curve."""
+    return f'["{_escape(name)}"]'
+
+
+def key_of_path(path: str) -> str | None:
+    """The shape key whose value a data path names."""
+    match = _KEY_PATH.match(path)
+    return _unescape(match[1]) if match else None
+
+
+def property_of_path(path: str) -> str | None:
+    """The custom property that a data path names."""
+    match = _CURVE_PATH.match(path)
+    return _unescape(match[1]) if match else None
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _unescape(name: str) -> str:
+    return re.sub(r"\\(.)", r"\1", name)
+
+
+@dataclass(frozen=True, slots=True)
+class BakeRecord:
+    """What a bake left on a Key: enough to remove it, and to say what it is."""
+
+    keys: tuple[str, ...]
+    made_basis: bool
+    made_intensity: bool
+    sound: str
+    emotion: str
+    preference: float | None
+    first_frame: int  # of the sound
+    frames: int
+    fps: float
+    frame_keys: int  # key frames in all curves together
+    worst_error: float  # metres, of any vertex in any frame
+
+    def to_json(self) -> str:
+        """For a custom property."""
+        return json.dumps({"version": VERSION, **asdict(self)})
+
+    @staticmethod
+    def from_json(text: str) -> "BakeRecord | None":
+        """None if it is not one that this version can read."""
+        try:
+            values = json.loads(text)
+            if values.pop("version") != VERSION:
+                return None
+            names = {field.name for field in fields(BakeRecord)}
+            record = BakeRecord(**{k: v for k, v in values.items() if k in names})
+        except (ValueError, TypeError, AttributeError, KeyError):
+            return None
+        return BakeRecord(**{**asdict(record), "keys": tuple(record.keys)})

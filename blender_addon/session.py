@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one worker of this Blender: started when needed, warm between jobs, ended with Blender."""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+import emoface_core
+from emoface_core.worker.client import WorkerClient
+from emoface_core.worker.process import Launch
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Which engine the user wants, as the preferences or the command line say."""
+
+    engine: str = "auto"  # auto | onnx | torch
+    python: str = ""  # of an environment with PyTorch; "" is Blender's own Python
+    device: str = "auto"
+
+    def launch(self) -> Launch:
+        """How to start the worker."""
+        core = str(Path(emoface_core.__file__).parent.parent)
+        if self.python:
+            # Another Python has packages of its own: ours would be of the wrong kind.
+            return Launch(self.python, (core,), self.engine, self.device)
+        folders = dict.fromkeys([core, *_homes("numpy", "onnxruntime", "soundfile", "cffi")])
+        return Launch(sys.executable, tuple(folders), self.engine, self.device)
+
+
+def _homes(*packages: str) -> list[str]:
+    """The folders that this Python imports packages from: the worker's runs isolated (-I)."""
+    found = (importlib.util.find_spec(name) for name in packages)
+    return [str(Path(spec.origin).parent.parent) for spec in found if spec and spec.origin]
+
+
+class Session:
+    """Keeps the worker's client, and replaces it when the preferences change."""
+
+    def __init__(self) -> None:
+        self._client: WorkerClient | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether a worker process is there."""
+        return self._client is not None and self._client.pid is not None
+
+    def client(self, engine: Engine) -> WorkerClient:
+        """The client for this choice of engine; a worker of another choice is ended."""
+        launch = engine.launch()
+        if self._client is not None and self._client.launch != launch:
+            self.close()
+        if self._client is None:
+            self._client = WorkerClient(launch, working_folder())
+        return self._client
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The worker's last lines."""
+        return self._client.log if self._client is not None else ()
+
+    def close(self) -> None:
+        """End the worker and free its memory."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def working_folder() -> Path | None:
+    """Where arrays travel: the extension's own folder, or the temporary one in a checkout."""
+    if not (__package__ or "").startswith("bl_ext."):
+        return Path(bpy.app.tempdir) if bpy.app.tempdir else None
+    return Path(bpy.utils.extension_path_user(__package__, path="worker", create=True))
+
+
+session = Session()

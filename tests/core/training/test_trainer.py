@@ -98,7 +98,7 @@ def config(out: Path, **run) -> TrainingConfig:
 def paper_config(out: Path, **run) -> TrainingConfig:
     return TrainingConfig(
         model=tiny_paper_config(),
-        optimiser=OptimiserConfig(rate=3e-3, warm_up_steps=0, average=0.0),
+        optimiser=OptimiserConfig(rate=1e-3, warm_up_steps=0, average=0.0),
         self_growing=SelfGrowingConfig(warm_up=0.25),
         run=RunConfig(out=str(out), steps=0, **({"epochs": 4, "precision": "fp32"} | run)),
     )
@@ -128,7 +128,7 @@ def test_it_learns(tmp_path, precision):
 
 
 def test_the_papers_way_learns_and_its_figures_tell_free_from_forced(tmp_path):
-    run = trainer(paper_config(tmp_path, epochs=15))
+    run = trainer(paper_config(tmp_path, epochs=20))
     before = run.evaluate()
     run.train()
     after = run.evaluate()

@@ -79,7 +79,7 @@ class Pairs(Ramps):
             condition=chosen(2),
             voice=torch.tensor([2]),
             sound_cross=mel.flip(1),
-            truth_cross=2 * truth,
+            truth_cross=1.2 * truth,
             valid_cross=torch.ones(1, 20),
             condition_cross=chosen(3),
             voice_cross=torch.tensor([3]),

@@ -143,7 +143,7 @@ def test_many_variants_are_sound_and_covered(spoken: tuple) -> None:
         assert np.abs(varied).max() <= 1
         assert moved[0].start == 0
         assert moved[-1].end == pytest.approx(len(varied) / SAMPLE_RATE, abs=0.01)
-        assert all(a.end == pytest.approx(b.start) for a, b in pairwise(moved))
+        assert all(a.end == pytest.approx(b.start, abs=1e-3) for a, b in pairwise(moved))
         assert [s.phone for s in moved if s.phone != "sil"] == [
             s.phone for s in spans if s.phone != "sil"
         ]

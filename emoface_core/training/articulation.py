@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.training.contacts import Contacts, rig_contacts
+from emoface_core.training.contacts import MouthRig, mouth_rig
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, PhoneSpan
 from emoface_core.training.prosody import Prosody
 
@@ -128,16 +128,16 @@ class Gesture:
     accent: NDArray[np.float64]
 
     def curves(
-        self, style: ArticulationStyle = ArticulationStyle(), contacts: Contacts | None = None
+        self, style: ArticulationStyle = ArticulationStyle(), rig: MouthRig | None = None
     ) -> NDArray[np.float64]:
         """(N, K) rig weights in a way of speaking."""
-        contacts = contacts or rig_contacts()
+        rig = rig or mouth_rig()
         tracks = self.articulators * [
             *(style.jaw, style.lips, style.lips),
             *(style.spread, style.rounding, style.rounding),
         ]
         tracks[:, :3] *= 1 + 0.22 * style.emphasis * np.clip(self.accent, -1, 1.5)[:, None]
-        weights = _on_rig(tracks, self.shut, self.teeth, style, contacts)
+        weights = _on_rig(tracks, self.shut, self.teeth, style, rig)
         return np.asarray(weights * (1 - self.rest)[:, None])
 
 
@@ -309,29 +309,30 @@ def _on_rig(
     shut: NDArray[np.float64],
     teeth: NDArray[np.float64],
     style: ArticulationStyle,
-    contacts: Contacts,
+    rig: MouthRig,
 ) -> NDArray[np.float64]:
     """(N, K) weights of the articulators, bent to the constraints."""
-    mix = np.zeros((len(_MADE_OF), len(contacts.lips)))
+    mix = np.zeros((len(_MADE_OF), len(rig.index)))
     for row, made_of in zip(mix, _MADE_OF, strict=True):
         for name, share in made_of:
-            row[contacts.columns(name)] = share
-    close = contacts.index["mouthClose"]
-    free = tracks @ mix
+            row[rig.columns(name)] = share
+    weights = tracks @ mix
 
-    # f, v: the lower lip rolls in a little and rises until it meets the upper teeth.
-    bite = tracks * [0.8, 0.0, 0.5, 0.7, 0.5, 0.2]
-    bite[:, 2] += 0.22
-    at_teeth = bite @ mix
-    at_teeth[:, contacts.index["mouthRollLower"]] = 0.35
-    miss = at_teeth @ contacts.teeth + contacts.teeth_at_rest
-    at_teeth[:, close] -= miss / contacts.teeth[close]
-    weights = free + teeth[:, None] * (at_teeth - free)
+    # f, v: the upper lip clears the teeth, the lower one rolls in and rises to meet them.
+    some = np.flatnonzero(teeth > 0)
+    if len(some):
+        bite = tracks[some] * [0.8, 0.0, 0.5, 0.7, 0.5, 0.2]
+        bite[:, 2] += 0.22
+        at_teeth = rig.with_bite(bite @ mix)
+        weights[some] += teeth[some, None] * (at_teeth - weights[some])
 
     # p, b, m: what jaw and rounding leave open, mouthClose shuts; the lips press together.
-    closed = (tracks * [0.85, 0.0, 0.0, 0.8, 1.0, 0.0]) @ mix
-    closed[:, contacts.columns("mouthPress")] = 0.22 * style.press
-    closed[:, contacts.index["mouthRollLower"]] = 0.08 * style.press
-    closed[:, contacts.index["mouthRollUpper"]] = 0.08 * style.press
-    closed[:, close] -= (closed @ contacts.lips) / contacts.lips[close]
-    return np.asarray(weights + shut[:, None] * (closed - weights))
+    some = np.flatnonzero(shut > 0)
+    if len(some):
+        closed = (tracks[some] * [0.85, 0.0, 0.0, 0.8, 1.0, 0.0]) @ mix
+        closed[:, rig.columns("mouthPress")] = 0.22 * style.press
+        closed[:, rig.columns("mouthRollLower")] = 0.08 * style.press
+        closed[:, rig.columns("mouthRollUpper")] = 0.08 * style.press
+        closed = rig.with_gap(closed, 0.0)
+        weights[some] += shut[some, None] * (closed - weights[some])
+    return weights

@@ -22,7 +22,7 @@ from emoface_core.training.articulation import (
     Gesture,
     plan,
 )
-from emoface_core.training.contacts import Contacts, rig_contacts
+from emoface_core.training.contacts import MouthRig, mouth_rig
 from emoface_core.training.phones import PhoneSpan
 from emoface_core.training.prosody import Prosody, prosody, smooth
 
@@ -139,7 +139,7 @@ def express(
     index = emotion_index(emotion)
     heard = _heard(voice, seconds, rate)
     gesture = plan(spans, seconds, rate=rate, prosody=heard)
-    return np.asarray(_layer(EMOTIONS[index], gesture, rate, seed, rig_contacts()), np.float32)
+    return np.asarray(_layer(EMOTIONS[index], gesture, rate, seed, mouth_rig()), np.float32)
 
 
 def express_all(
@@ -152,8 +152,8 @@ def express_all(
 ) -> Curves:
     """(N, 8, K) the layers of every emotion, in the order of `EMOTIONS`; see `express`."""
     gesture = plan(spans, seconds, rate=rate, prosody=_heard(voice, seconds, rate))
-    contacts = rig_contacts()
-    layers = [_layer(name, gesture, rate, seed, contacts) for name in EMOTIONS]
+    rig = mouth_rig()
+    layers = [_layer(name, gesture, rate, seed, rig) for name in EMOTIONS]
     return np.asarray(np.stack(layers, 1), np.float32)
 
 
@@ -164,9 +164,9 @@ def _heard(voice: NDArray[np.floating] | Prosody, seconds: float, rate: float) -
 
 
 def _layer(
-    emotion: str, gesture: Gesture, rate: float, seed: int, contacts: Contacts
+    emotion: str, gesture: Gesture, rate: float, seed: int, rig: MouthRig
 ) -> NDArray[np.float64]:
-    plain = gesture.curves(contacts=contacts)
+    plain = gesture.curves(rig=rig)
     if emotion not in FEELINGS:
         return np.zeros_like(plain)
     feeling = FEELINGS[emotion]
@@ -177,7 +177,7 @@ def _layer(
     rounding = np.clip(gesture.articulators[:, 4] + gesture.articulators[:, 5], 0, 1)
     yielding = 1 - _ROUND_KEEPS * rounding * (1 - gesture.rest)
 
-    layer = gesture.curves(feeling.style, contacts) - plain
+    layer = gesture.curves(feeling.style, rig) - plain
     speaking = 1 - gesture.rest
     tight = 0.35 * gesture.rest + 0.65 * gesture.shut * speaking
     parts = (
@@ -187,7 +187,7 @@ def _layer(
         (feeling.accent, accent),
     )
     names = sorted({name for part, _ in parts for name in part})
-    places = {name: contacts.columns(name) for name in names}
+    places = {name: rig.columns(name) for name in names}
     # A shape wanders as a whole; its two sides differ by a constant lean and a little drift.
     slow = _wander(random, count, len(names) + layer.shape[1], feeling.pace, rate)
     lean = 0.05 * random.standard_normal(layer.shape[1])
@@ -197,7 +197,7 @@ def _layer(
         drive = drive * (1 + 0.10 * slow[:, i])
         columns = places[name]
         layer[:, columns] += drive[:, None] * (alive[:, columns] if len(columns) == 2 else 1)
-    return _keep_contacts(layer, plain, gesture, feeling, contacts)
+    return _keep_contacts(layer, plain, gesture, feeling, rig)
 
 
 def _keep_contacts(
@@ -205,25 +205,27 @@ def _keep_contacts(
     plain: NDArray[np.float64],
     gesture: Gesture,
     feeling: Feeling,
-    contacts: Contacts,
+    rig: MouthRig,
 ) -> NDArray[np.float64]:
     """Bound what the layer does to the lips' opening by the opening that speech has.
 
     Where speech shuts the lips that bound is zero, so they stay shut at any intensity; where it
     rests they may part as far as the feeling wants. Then the same for lip and teeth.
     """
-    spoken = np.maximum(plain @ contacts.lips, 0)
-    opens = layer @ contacts.lips
+    close, shrug = rig.index["mouthClose"], rig.index["mouthShrugLower"]
+    quiet = 1 - gesture.rest
+    spoken = np.maximum(rig.lip_gap(plain), 0)
+    opens = rig.lip_gap(plain + layer) - spoken
     parted = feeling.parted * gesture.rest * (1 - gesture.shut)
-    allowed = np.clip(opens, -_LESS * spoken, _MORE * spoken) * (1 - gesture.rest)
-    excess = opens - allowed - parted
-    close, shrug = contacts.index["mouthClose"], contacts.index["mouthShrugLower"]
+    target = spoken + np.clip(opens, -_LESS * spoken, _MORE * spoken) * quiet + parted
     # Too wide: the lower lip follows, half of it by the chin (AU 17). Too tight: it gives way.
-    by_chin = 0.5 * np.maximum(excess, 0)
-    layer[:, shrug] -= by_chin / contacts.lips[shrug]
-    layer[:, close] -= (excess - by_chin) / contacts.lips[close]
-    hold = gesture.teeth * (1 - gesture.shut) * (1 - gesture.rest)
-    layer[:, close] -= hold * (layer @ contacts.teeth) / contacts.teeth[close]
+    layer[:, shrug] += 0.5 * np.maximum(spoken + opens - target, 0) / rig.shrug_slope
+    layer = rig.with_gap(plain + layer, target) - plain
+    # f and v keep the lip where speech has it.
+    hold = gesture.teeth * (1 - gesture.shut) * quiet
+    moved = layer @ rig.rim_rows.T
+    knobs = [close, rig.index["mouthRollLower"]]
+    layer[:, knobs] -= hold[:, None] * np.linalg.solve(rig.rim_rows[:, knobs], moved.T).T
     return layer
 
 

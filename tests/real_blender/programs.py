@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 CACHE = Path(os.environ.get("EMOFACE_REAL_BLENDER", Path.home() / ".cache" / "emoface-test"))
 SUITES = {"4.3": "trixie", "5.2": "sid"}  # Blender's version -> the Debian that carries it
@@ -25,6 +26,13 @@ PACKAGES = [
     *("xvfb", "xauth", "libgl1-mesa-dri", "libegl-mesa0", "xdotool", "imagemagick"),
     "fonts-dejavu-core",
 ]
+ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/tmp/emoface/home",
+    "LANG": "C.UTF-8",
+    "LIBGL_ALWAYS_SOFTWARE": "1",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
 APT = ["apt-get", "-qq", "-o", "Acquire::Check-Valid-Until=false"]
 
 
@@ -35,24 +43,27 @@ class Program:
     version: str
     root: Path
 
-    def inside(self, command: Sequence[str], timeout: float = 300) -> subprocess.CompletedProcess:
+    def inside(
+        self, command: Sequence[str], timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command in there, with a clean environment and a home of its own."""
-        env = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": "/tmp/emoface/home",
-            "LANG": "C.UTF-8",
-            "LIBGL_ALWAYS_SOFTWARE": "1",
-            "DEBIAN_FRONTEND": "noninteractive",
-        }
         return subprocess.run(
             ["chroot", self.root, *command],
-            env=env,
+            env=ENVIRONMENT,
             check=False,
             text=True,
             timeout=timeout,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+
+    def start(
+        self, command: Sequence[str], display: str, log: IO[bytes]
+    ) -> subprocess.Popen[bytes]:
+        """Start a command in there that goes on."""
+        env = {**ENVIRONMENT, "DISPLAY": display}
+        command = ["chroot", self.root, *command]
+        return subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
 
     def desk(self) -> Path:
         """A new, empty working folder, which is /tmp/emoface inside."""

@@ -25,6 +25,7 @@ from emoface_core.files import atomic_path, load_npz
 from emoface_core.training import alignment, nonspeech, speech_sets, synthesis
 from emoface_core.training.phones import PHONES, PhoneSpan
 from emoface_core.training.pronunciation import Pronunciations
+from emoface_core.training.releases import mark_releases
 from emoface_core.training.speech_text import SENTENCES, mixed_sentences
 
 FORMAT = 1
@@ -111,7 +112,7 @@ def _recorded(item: speech_sets.Recording, source: str, spans: Sequence[PhoneSpa
     return Utterance(
         id=f"{source}/{item.id}",
         audio=_pcm(item.samples),
-        spans=_covering(spans, len(item.samples) / SAMPLE_RATE),
+        spans=mark_releases(_covering(spans, len(item.samples) / SAMPLE_RATE), item.samples),
         emotion=item.emotion,
         speaker=item.speaker,
         source=source,
@@ -192,7 +193,9 @@ def _spoken(speech: synthesis.Speech, voice: str, index: int, *, held_out: bool)
     return Utterance(
         id=f"{voice}/{index:05d}",
         audio=_pcm(speech.samples),
-        spans=_covering(speech.spans, len(speech.samples) / SAMPLE_RATE),
+        spans=mark_releases(
+            _covering(speech.spans, len(speech.samples) / SAMPLE_RATE), speech.samples
+        ),
         emotion=None,
         speaker=voice,
         source=voice.split("-", maxsplit=1)[0],

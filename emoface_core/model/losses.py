@@ -129,8 +129,10 @@ def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
     """Vertices of the loss: all, or the lips and the attention mesh's nearest that ever move."""
     if which == "all":
         return np.arange(geometry.vertices)
-    # A vertex of the attention's mesh is carried by itself alone.
-    own = np.flatnonzero(geometry.up_weight.max(1) > 0.999)
+    # Each vertex of the attention's mesh is some vertex of the face, which is carried by it alone.
+    alone = np.flatnonzero(geometry.up_weight.max(1) > 0.999)
+    carrier = geometry.up_index[alone, geometry.up_weight[alone].argmax(1)]
+    own = alone[np.unique(carrier, return_index=True)[1]]
     moving = np.abs(geometry.basis).max((0, 2)) > MOVES
     return np.unique(
         np.concatenate(
@@ -144,10 +146,10 @@ def reconstruction(
     predicted: Tensor, truth: Tensor, valid: Tensor, weight: Tensor | None = None
 ) -> Tensor:
     """Mean absolute error over the valid frames, vertices (by `weight`) and axes."""
-    error = (predicted - truth).abs()
+    error = (predicted - truth).abs().mean(-1)
     if weight is not None:
-        error = error * weight[:, None]
-    return _mean(error.mean((-1, -2)), valid)
+        error = error * weight
+    return _mean(error.mean(-1), valid)
 
 
 def velocity(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
@@ -184,32 +186,31 @@ def motion_losses(
 ) -> dict[str, Tensor]:
     """L_self, L_cross and L_vel of the paper (unweighted), with intermediate supervision."""
 
-    def terms(content: Tensor, emotion: Tensor, fused: Tensor, own: Tensor, valid: Tensor) -> Tensor:
-        total = reconstruction(fused, own, valid, weight)
+    def error(motion: Tensor, goal: Tensor, valid: Tensor) -> Tensor:
+        return reconstruction(motion, goal, valid, weight)
+
+    def terms(emotion: Tensor, fused: Tensor, goal: Tensor, valid: Tensor) -> Tensor:
+        total = error(fused, goal, valid)
         if config.emotion_supervision:
-            total = total + config.emotion_supervision * reconstruction(emotion, own, valid, weight)
-        if config.content_supervision:
-            goal = own
-            if config.content_target == "speech":
-                assert truth.speech is not None
-                goal = truth.speech
-            total = total + config.content_supervision * reconstruction(
-                content, goal, valid, weight
-            )
+            total = total + config.emotion_supervision * error(emotion, goal, valid)
         return total
 
     parts = {
-        "self": terms(
-            predicted.content, predicted.emotion_self, predicted.fused_self, truth.own, truth.valid
-        ),
+        "self": terms(predicted.emotion_self, predicted.fused_self, truth.own, truth.valid),
         "velocity": velocity(predicted.fused_self, truth.own, truth.valid),
     }
+    goal = truth.own if config.content_target == "truth" else truth.speech
+    assert goal is not None
+    content = config.content_supervision * error(predicted.content, goal, truth.valid)
+    parts["self"] = parts["self"] + content
     if truth.cross is not None:
         assert predicted.emotion_cross is not None and predicted.fused_cross is not None
-        content = predicted.content if predicted.content_cross is None else predicted.content_cross
         valid = truth.valid if truth.cross_valid is None else truth.cross_valid
-        parts["cross"] = terms(
-            content, predicted.emotion_cross, predicted.fused_cross, truth.cross, valid
+        if config.content_target == "truth":
+            crossed = predicted.content if predicted.content_cross is None else predicted.content_cross
+            content = config.content_supervision * error(crossed, truth.cross, valid)
+        parts["cross"] = content + terms(
+            predicted.emotion_cross, predicted.fused_cross, truth.cross, valid
         )
         parts["velocity"] = parts["velocity"] + velocity(predicted.fused_cross, truth.cross, valid)
     return parts

@@ -49,7 +49,7 @@ class MeshAttention(nn.Module):
     def forward(self, content: Tensor, emotion: Tensor) -> Tensor:
         audio = self.to_audio(torch.cat([self.from_content(content), self.from_emotion(emotion)], -1))
         first, *others = self.layers
-        x = first.forward_split(audio.permute(2, 0, 1), self.vertex)  # (M, C/16, B, T)
+        x = first.forward_split(audio.permute(2, 0, 1), self.vertex)  # (C/16, M, B, T)
         for layer in others:
             x = layer(F.elu(x))
-        return torch.sigmoid(x[:, 0]).permute(1, 2, 0)
+        return torch.sigmoid(x[0]).permute(1, 2, 0)

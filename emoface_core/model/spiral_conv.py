@@ -8,8 +8,8 @@ spiral gives in space and a causal window of `duration` frames gives in time,
 
 With duration 1 it is SpiralNet++'s convolution. Before the first frame, the first frame repeats.
 
-Arrays are vertex first, (V, C, B, T): a gather then moves whole rows of B·T numbers, which is many
-times faster than gathering single channels, forwards and backwards.
+Arrays are channel first, then vertex, (C, V, B, T): a projection is then one large product, and a
+gather moves whole rows of B·T numbers, which is many times faster than single ones.
 """
 
 import math
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 class SpiralConv3D(nn.Module):
-    """x (V, C_in, B, T) -> (V, C_out, B, T) over `spirals` (V, K) of vertex indices."""
+    """x (C_in, V, B, T) -> (C_out, V, B, T) over `spirals` (V, K) of vertex indices."""
 
     spirals: Tensor
 
@@ -34,38 +34,43 @@ class SpiralConv3D(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:
-        vertices, _, batch, frames = x.shape
-        # One step of the spiral at a time: exact, and the neighbourhood is never all in memory.
-        total: Tensor | None = None
-        for j in range(self.spirals.shape[1]):
-            w = self.weight[:, j].permute(0, 2, 1).reshape(self.duration * self.c_out, self.c_in)
-            rows = self.spirals[:, j]
-            if self.duration * self.c_out <= self.c_in:  # project first, gather the smaller thing
-                term = (w @ x.flatten(2))[rows]
-            else:
-                term = w @ x[rows].flatten(2)
-            total = term if total is None else total + term
-        assert total is not None
-        terms = total.reshape(vertices, self.duration, self.c_out, batch, frames)
-        y = terms[:, 0]
-        for d in range(1, self.duration):
-            y = y + delayed(terms[:, d], d)
-        return y + self.bias[:, None, None].to(y.dtype)
+        _, vertices, batch, frames = x.shape
+        rows = batch * frames
+        kernel, out = self.spirals.shape[1], self.duration * self.c_out
+        w = self.weight.permute(1, 0, 3, 2).reshape(kernel, out, self.c_in)  # (K, δ·C_out, C_in)
+        terms: list[Tensor] = []
+        if out <= self.c_in:  # project first, and gather the smaller thing
+            z = (w.flatten(0, 1) @ x.flatten(1)).reshape(kernel, out, vertices, rows)
+            terms = [y.index_select(1, self.spirals[:, j]) for j, y in enumerate(z.unbind(0))]
+        else:  # one step of the spiral at a time: the neighbourhood is never all in memory
+            flat = x.reshape(self.c_in, vertices, rows)
+            for j in range(kernel):
+                seen = flat.index_select(1, self.spirals[:, j])
+                terms.append((w[j] @ seen.flatten(1)).reshape(out, vertices, rows))
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return self._over_time(total.reshape(self.duration, self.c_out, vertices, batch, frames))
 
     def forward_split(self, time: Tensor, vertex: Tensor) -> Tensor:
-        """The same for x[v, :, b, t] = time[:, b, t] + vertex[v]: O(T + V) instead of O(T · V).
+        """The same for x[:, v, b, t] = time[:, b, t] + vertex[v]: O(T + V) instead of O(T · V).
 
-        time (C_in, B, T), vertex (V, C_in) -> (V, C_out, B, T). By linearity the sum over the
+        time (C_in, B, T), vertex (V, C_in) -> (C_out, V, B, T). By linearity the sum over the
         spiral falls on the weights for the time term, and is constant in time for the vertex term.
         """
-        per_frame = self.weight.sum(1).transpose(1, 2).flatten(0, 1)  # (duration * C_out, C_in)
+        per_frame = self.weight.sum(1).transpose(1, 2).flatten(0, 1)  # (δ·C_out, C_in)
         _, batch, frames = time.shape
-        terms = (per_frame @ time.flatten(1)).reshape(self.duration, self.c_out, batch, frames)
-        y = terms[0]
-        for d in range(1, self.duration):
-            y = y + delayed(terms[d], d)
+        terms = (per_frame @ time.flatten(1)).reshape(self.duration, self.c_out, 1, batch, frames)
         per_vertex = vertex[self.spirals].flatten(1) @ self.weight.sum(0).flatten(0, 1)
-        return y + (per_vertex + self.bias)[:, :, None, None].to(y.dtype)
+        return self._over_time(terms) + per_vertex.T[:, :, None, None].to(terms.dtype)
+
+    def _over_time(self, terms: Tensor) -> Tensor:
+        """Sum the terms (δ, C_out, V, B, T) of the window's frames, each as late as it is old."""
+        y, *earlier = terms.unbind(0)
+        y = y + self.bias[:, None, None, None].to(y.dtype)
+        for d, term in enumerate(earlier, start=1):
+            y = y + delayed(term, d)
+        return y
 
 
 def delayed(x: Tensor, frames: int) -> Tensor:

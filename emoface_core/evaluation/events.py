@@ -38,6 +38,10 @@ TOLERANCE = 0.040  # seconds
 # from the upper teeth below which they count as touching. Fixed before any model was scored.
 SHUT = 0.0005
 TOUCH = 0.0010
+# In an f the lower lip is at the teeth and the upper lip clear of it, for a while. On its way from
+# or to a p, b or m the lower lip passes by the teeth too: shorter, or with the lips hardly apart.
+APART = 0.0010
+SHORTEST_TOUCH = 0.020  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +154,12 @@ def contact_runs(
     lip_gap: NDArray[np.floating],
     rate: float,
     threshold: float = TOUCH,
-    shut: float = SHUT,
 ) -> list[Event]:
-    """Lower lip at the upper teeth: `teeth_gap` below `threshold` while the lips are *not* shut."""
+    """Lower lip at the upper teeth: `teeth_gap` (N,) below `threshold` while the lips are apart by
+    `APART` or more, for `SHORTEST_TOUCH` or longer."""
     # One curve that is below zero only where both hold, so that edges can be interpolated.
-    both = np.maximum(np.asarray(teeth_gap) - threshold, shut - np.asarray(lip_gap))
-    return runs_below(both, rate, 0.0)
+    both = np.maximum(np.asarray(teeth_gap) - threshold, APART - np.asarray(lip_gap))
+    return [run for run in runs_below(both, rate, 0.0) if run.end - run.start >= SHORTEST_TOUCH]
 
 
 def score_events(

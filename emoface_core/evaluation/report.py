@@ -17,7 +17,7 @@ from emoface_core.evaluation.regions import Regions
 from emoface_core.evaluation.speech_table import Shown, SpeechReport, table
 from emoface_core.evaluation.timing import lip_distance
 from emoface_core.evaluation.visemes import Confusion
-from emoface_core.face.head import Head, load_head
+from emoface_core.face.head import load_head
 from emoface_core.training.phones import SILENCE, PhoneSpan
 
 if TYPE_CHECKING:
@@ -225,27 +225,12 @@ def contact_sheet_of(
         from emoface_core.evaluation import pictures
     except ImportError:
         raise _missing("Pillow") from None
-    head = load_head()
-    rest = head.vertices if template is None else template
+    artist = pictures.HeadArtist.of(load_head())
+    rest = artist.head.vertices if template is None else template
     times, captions = _moments(spans, len(offsets), fps)
     frames = np.clip(np.round(np.asarray(times) * fps).astype(int), 0, len(offsets) - 1)
-    painted = pictures.vertex_colours(len(rest), _paint(head))
-    surface = pictures.Surface(head.faces, painted)
-    faces = [pictures.render(rest + offsets[frame], surface, size=(150, 180)) for frame in frames]
+    faces = [artist.draw(rest + offsets[frame], size=(150, 180)) for frame in frames]
     return pictures.contact_sheet(faces, captions, columns=8)
-
-
-def _paint(head: Head) -> dict[tuple[float, float, float], NDArray]:
-    from emoface_core.evaluation import pictures
-
-    paint: dict[tuple[float, float, float], NDArray] = {
-        pictures.LIPS: head.regions["lips"],
-        pictures.BROW: head.regions["brows"],
-    }
-    for side in ("left_eyeball", "right_eyeball"):
-        for colour, ids in pictures.eye_paint(head.vertices, head.regions[side]).items():
-            paint[colour] = np.concatenate([paint.get(colour, ids[:0]), ids])
-    return paint
 
 
 def _moments(spans: Sequence[PhoneSpan], frames: int, fps: float) -> tuple[list[float], list[str]]:

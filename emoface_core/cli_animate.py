@@ -52,7 +52,10 @@ def parser() -> Parser:
 
 def frame_rate(text: str) -> float:
     """A number or a fraction; 29.97, 23.976 and 59.94 stand for the exact rates of video."""
-    value = Fraction(text.strip())
+    try:
+        value = Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"“{text}” is not a frame rate") from None
     video = Fraction(round(value) * 1000, 1001)
     return float(video if abs(value - video) < Fraction(1, 200) else value)
 

@@ -50,13 +50,13 @@ class AnimateOptions:
     def __post_init__(self) -> None:
         chosen_weights(self.emotion)
         _within("intensity", self.intensity, 0.0, MAX_INTENSITY)
-        _within("fps", self.fps, 1.0, MAX_FPS)
+        _within("frame rate", self.fps, 1.0, MAX_FPS)
         _within("start", self.start, 0.0, math.inf)
         _within("volume", self.volume, 0.0, 1e3)
         if self.preference is not None:
             _within("preference", self.preference, 0.0, 1.0)
         if self.duration is not None:
-            _within("duration", self.duration, 1.0 / SAMPLE_RATE, math.inf)
+            _within("duration", self.duration, 0.001, math.inf)
         if self.window_frames < 1:
             raise InputError("A window must have at least one frame.")
 
@@ -208,7 +208,7 @@ def _silence(phones: tuple[str, ...]) -> NDArray[np.intp]:
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not (low <= value <= high and math.isfinite(value)):
         end = "" if high == math.inf else f" and at most {high:g}"
-        raise InputError(f"{name} must be at least {low:g}{end}, not {value:g}.")
+        raise InputError(f"The {name} must be at least {low:g}{end}, not {value:g}.")
 
 
 def _ignore(_stage: str, _done: int, _total: int) -> None:

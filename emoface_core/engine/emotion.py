@@ -54,7 +54,7 @@ def voice_weights(logits: Floats, speaking: Floats) -> Floats:
 
 
 def _smooth(curves: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column convolved, in pieces, so that memory does not grow with the kernel."""
+    """Each column convolved, as long as it was."""
     reach = len(kernel) // 2
     return np.stack(
         [np.convolve(column, kernel)[reach : reach + len(column)] for column in curves.T], axis=1

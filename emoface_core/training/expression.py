@@ -50,75 +50,78 @@ class Feeling:
 
 FEELINGS: Mapping[str, Feeling] = {
     "calm": Feeling(
-        upper={"eyeBlink": 0.16, "eyeSquint": 0.06, "browOuterUp": 0.05, "cheekSquint": 0.05},
-        mouth={"mouthSmile": 0.24, "mouthDimple": 0.06},
-        accent={"browInnerUp": 0.06},
+        upper={"eyeBlink": 0.20, "eyeSquint": 0.06, "browOuterUp": 0.06, "cheekSquint": 0.08},
+        mouth={"mouthSmile": 0.30, "mouthDimple": 0.08},
+        accent={"browInnerUp": 0.08},
         style=ArticulationStyle(jaw=0.90, lips=0.9, press=0.8, emphasis=0.6),
         pace=0.5,
     ),
     # AU 6 + 12
     "happy": Feeling(
         upper={
-            **{"cheekSquint": 0.75, "cheekRaiser": 0.55, "eyeSquint": 0.30},
-            **{"browInnerUp": 0.12, "browOuterUp": 0.18},
+            **{"cheekSquint": 0.85, "cheekRaiser": 0.60, "eyeSquint": 0.30},
+            **{"browInnerUp": 0.20, "browOuterUp": 0.30},
         },
-        mouth={"mouthSmile": 0.85, "mouthDimple": 0.18, "mouthUpperUp": 0.16},
-        accent={"browInnerUp": 0.22, "browOuterUp": 0.26, "mouthSmile": 0.10, "cheekSquint": 0.1},
+        mouth={"mouthSmile": 1.05, "mouthDimple": 0.15, "mouthUpperUp": 0.12},
+        accent={"browInnerUp": 0.30, "browOuterUp": 0.36, "mouthSmile": 0.10, "cheekSquint": 0.1},
         style=ArticulationStyle(jaw=1.10, lips=1.25, spread=1.25, rounding=0.85),
     ),
     # AU 1 + 4 + 15 + 17
     "sad": Feeling(
         upper={
-            **{"browInnerUp": 1.0, "browDown": 0.22, "eyeBlink": 0.22, "eyeLookDown": 0.28},
-            **{"cheekRaiser": 0.15, "eyeSquint": 0.10},
+            **{"browInnerUp": 1.55, "browDown": 0.32, "eyeBlink": 0.24, "eyeLookDown": 0.30},
+            **{"cheekRaiser": 0.20, "eyeSquint": 0.10},
         },
-        mouth={"mouthFrown": 0.85, "mouthShrugLower": 0.45, "mouthLowerDown": 0.10},
-        accent={"browInnerUp": 0.22, "browDown": 0.06},
-        style=ArticulationStyle(jaw=0.74, lips=0.75, spread=0.6, press=0.8, emphasis=0.7),
+        mouth={"mouthFrown": 1.0, "mouthShrugLower": 0.50, "mouthLowerDown": 0.10},
+        accent={"browInnerUp": 0.30, "browDown": 0.08},
+        style=ArticulationStyle(jaw=0.76, lips=0.78, spread=0.6, press=0.8, emphasis=0.7),
         pace=0.6,
     ),
-    # AU 4 + 5 + 7 + 10 + 23/24
+    # AU 4 + 5 + 7 + 10 + 23/24; the outer brow stays up, which slants it
     "angry": Feeling(
-        upper={"browDown": 1.0, "eyeSquint": 0.42, "eyeWide": 0.38, "noseSneer": 0.50},
-        mouth={
-            **{"mouthFrown": 0.30, "mouthUpperUp": 0.22, "mouthLowerDown": 0.28},
-            **{"jawForward": 0.25, "mouthStretch": 0.14},
+        upper={
+            **{"browDown": 1.70, "browOuterUp": 0.50, "noseSneer": 0.50},
+            **{"eyeSquint": 0.40, "eyeWide": 0.42},
         },
-        accent={"browDown": 0.22, "noseSneer": 0.24, "eyeWide": 0.18, "mouthUpperUp": 0.14},
+        mouth={
+            **{"mouthFrown": 0.30, "mouthUpperUp": 0.22, "mouthLowerDown": 0.30},
+            **{"jawForward": 0.25, "mouthStretch": 0.16},
+        },
+        accent={"browDown": 0.30, "noseSneer": 0.26, "eyeWide": 0.22, "mouthUpperUp": 0.14},
         style=ArticulationStyle(jaw=1.20, lips=1.45, spread=1.1, press=2.0, emphasis=1.6),
-        lips_tight={"mouthPress": 0.55, "mouthRollUpper": 0.22, "mouthRollLower": 0.18},
+        lips_tight={"mouthPress": 0.60, "mouthRollUpper": 0.22, "mouthRollLower": 0.18},
     ),
     # AU 1 + 2 + 4 + 5 + 20
     "fearful": Feeling(
-        upper={"browInnerUp": 1.0, "browOuterUp": 0.45, "browDown": 0.28, "eyeWide": 1.0},
-        mouth={"mouthStretch": 0.75, "mouthLowerDown": 0.22, "mouthFrown": 0.16},
-        accent={"browInnerUp": 0.18, "eyeWide": 0.18, "mouthStretch": 0.12},
+        upper={"browInnerUp": 1.45, "browOuterUp": 0.50, "browDown": 0.35, "eyeWide": 1.25},
+        mouth={"mouthStretch": 0.95, "mouthLowerDown": 0.26, "mouthFrown": 0.12},
+        accent={"browInnerUp": 0.24, "eyeWide": 0.20, "mouthStretch": 0.12},
         style=ArticulationStyle(jaw=0.95, lips=1.1, spread=1.25, rounding=0.85),
         pace=1.8,
     ),
     # AU 9 + 10 + 15/17
     "disgust": Feeling(
         upper={
-            **{"noseSneer": 1.0, "browDown": 0.62, "eyeSquint": 0.50},
+            **{"noseSneer": 1.10, "browDown": 0.80, "eyeSquint": 0.50},
             **{"cheekSquint": 0.60, "cheekRaiser": 0.25, "eyeBlink": 0.08},
         },
-        mouth={"mouthUpperUp": 0.42, "mouthFrown": 0.55, "mouthShrugLower": 0.30},
-        accent={"noseSneer": 0.26, "browDown": 0.12, "mouthUpperUp": 0.12},
+        mouth={"mouthUpperUp": 0.40, "mouthFrown": 0.60, "mouthShrugLower": 0.30},
+        accent={"noseSneer": 0.26, "browDown": 0.16, "mouthUpperUp": 0.12},
         style=ArticulationStyle(jaw=0.85, lips=1.0, spread=0.9, rounding=0.9),
         pace=0.8,
     ),
     # AU 1 + 2 + 5 + 26
     "surprised": Feeling(
-        upper={"browInnerUp": 1.0, "browOuterUp": 1.0, "eyeWide": 1.0},
-        mouth={"jawOpen": 0.16, "mouthFunnel": 0.10},
-        accent={"browInnerUp": 0.16, "browOuterUp": 0.22, "eyeWide": 0.15},
+        upper={"browInnerUp": 1.35, "browOuterUp": 1.30, "eyeWide": 1.20},
+        mouth={"jawOpen": 0.24, "mouthFunnel": 0.12},
+        accent={"browInnerUp": 0.20, "browOuterUp": 0.26, "eyeWide": 0.15},
         style=ArticulationStyle(jaw=1.28, lips=1.0, spread=0.9, rounding=1.05, emphasis=1.3),
-        parted=0.0045,
+        parted=0.007,
     ),
 }
 
 # What may the layer do to the opening of the lips, as shares of the opening that speech has there.
-_MORE, _LESS = 0.75, 0.5
+_MORE, _LESS = 0.6, 0.5
 _ROUND_KEEPS = 0.6  # how much of a widening pose gives way to a rounded vowel
 
 
@@ -238,7 +241,7 @@ def _swell(gesture: Gesture, rate: float) -> Track:
     before, after = int(0.35 * rate), len(kernel) - 1 - int(0.35 * rate)
     padded = np.pad(speaking, (after, before), mode="edge")
     phrase = np.convolve(padded, kernel / kernel.sum(), mode="valid")
-    return np.asarray(0.78 + 0.24 * phrase)
+    return np.asarray(0.86 + 0.16 * phrase)
 
 
 def _wander(

@@ -542,7 +542,7 @@ def describe_source(name: str, info: Mapping[str, Any]) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """`corpus build --data DIR --out DIR [--sources a,b] [--hours a=1,b=2]`, `corpus info DIR`."""
+    """`build --data DIR --out DIR [--sources a,b] [--hours a=1,b=2]`, `info DIR`, `check DIR`."""
     parser = argparse.ArgumentParser(prog="python -m emoface_core corpus", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("build", help="build a corpus, or go on building one")
@@ -553,7 +553,16 @@ def main(argv: list[str]) -> int:
     making.add_argument("--seed", type=int, default=1)
     telling = commands.add_parser("info", help="what a corpus holds")
     telling.add_argument("folder", type=Path)
+    checking = commands.add_parser("check", help="how good a corpus's labels are")
+    checking.add_argument("folder", type=Path)
+    checking.add_argument("--count", type=int, default=150, help="utterances of each source")
     options = parser.parse_args(argv)
+    if options.command == "check":
+        from emoface_core.training.corpus_check import check  # it builds on this module
+
+        for line in check(open_corpus(options.folder), options.count):
+            _say(line)
+        return 0
     if options.command == "build":
         build(
             options.data,

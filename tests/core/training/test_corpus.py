@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from emoface_core.audio.files import read_audio
 from emoface_core.errors import InputError
 from emoface_core.training import corpus, nonspeech, speech_sets
 from emoface_core.training.corpus import Utterance, open_corpus, read_shard
+from emoface_core.training.corpus_check import alignment_errors, levels
 from emoface_core.training.phones import PHONES, PhoneSpan
+from emoface_core.training.synthesis import Speech, _spans_from_ends
 
 SPANS = (
     PhoneSpan("sil", 0.0, 0.125),
@@ -128,6 +131,32 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         corpus.main([*arguments, "--sources", "nonsense"])
     with pytest.raises(InputError, match="hours"):
         corpus.main([*arguments, "--hours", "flite=much"])
+
+
+def test_check_measures_alignment_and_levels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Path(__file__).parent / "data"
+    entries = json.loads((data / "flite.json").read_text(encoding="utf-8"))
+    spoken = []
+    for entry in entries:
+        samples = read_audio(data / f"{entry['voice']}.ogg")
+        ends = [(name, min(end, len(samples) / 16000)) for name, end in entry["ends"]]
+        speech = Speech(samples, _spans_from_ends(ends, len(samples)), entry["text"])
+        spoken.append(corpus._spoken(speech, f"flite-{entry['voice']}", 0, held_out=False))
+    made_from(spoken, monkeypatch)
+    built = corpus.build(tmp_path, tmp_path / "corpus", sources=["flite"])
+    errors, failed = alignment_errors(built.utterances(), "flite")
+    everything = next(error for error in errors if error.phones == "all")
+    assert failed == 0
+    assert everything.count > 60
+    assert everything.median <= 13
+    assert abs(everything.bias) <= 7
+    found = levels(built.utterances())
+    assert found["p"] < found["a"] - 15
+    assert found["sil"] < found["m"] - 15
+    assert corpus.main(["check", str(tmp_path / "corpus")]) == 0
+    assert "flite" in capsys.readouterr().out
 
 
 def test_nonspeech_of_every_kind() -> None:

@@ -91,7 +91,7 @@ _IS_SILENCE = PHONES.index(SILENCE)
 
 # How far each group of articulators looks ahead and remembers, seconds (half-widths of a Hann).
 _REACH = ((0.085, 0.090), (0.080, 0.085), (0.200, 0.140))
-_FINE = 4  # grid points a frame while averaging
+_FINEST = 200.0  # grid points a second while averaging, at the least
 
 # Which shapes make an articulator, and how much of each.
 _MADE_OF: tuple[tuple[tuple[str, float], ...], ...] = (
@@ -207,9 +207,10 @@ def _fill_silence(spans: Sequence[PhoneSpan], seconds: float) -> list[PhoneSpan]
 
 def _averaged(spans: Sequence[PhoneSpan], count: int, rate: float) -> NDArray[np.float64]:
     """(N, 6) articulators: weighted means of the phones' targets under the kernels."""
-    fine = rate * _FINE
+    steps = int(np.ceil(_FINEST / rate))
+    fine = rate * steps
     pad = int(np.ceil(max(max(r) for r in _REACH) * fine)) + 1
-    total = count * _FINE + 2 * pad
+    total = count * steps + 2 * pad
     edges = (np.arange(total + 1) - pad - 0.5) / fine
     ids = np.array([PHONES.index(span.phone) for span in spans])
     bounds = np.array([spans[0].start, *(span.end for span in spans)])
@@ -226,7 +227,9 @@ def _averaged(spans: Sequence[PhoneSpan], count: int, rate: float) -> NDArray[np
     for group, (ahead, behind) in enumerate(_REACH):
         kernel = _kernel(ahead, behind, fine)
         columns = [i for i in range(6) if _GROUP[i] == group] + [6 + group]
-        smooth = _filter(cells[:, columns], kernel, pad - round(behind * fine), count)
+        first = pad - round(behind * fine)
+        windows = np.lib.stride_tricks.sliding_window_view(cells[:, columns], len(kernel), axis=0)
+        smooth = windows[first : first + count * steps : steps] @ kernel
         out[:, columns] = smooth
     weights = out[:, 6:][:, _GROUP]
     return np.asarray(out[:, :6] / np.maximum(weights, 1e-9))
@@ -236,16 +239,8 @@ def _kernel(ahead: float, behind: float, fine: float) -> NDArray[np.float64]:
     """Two halves of a Hann window; index 0 is the farthest behind."""
     before, after = round(behind * fine), round(ahead * fine)
     t = np.arange(-before, after + 1)
-    return np.asarray(np.cos(0.5 * np.pi * t / np.where(t < 0, before + 1, after + 1)) ** 2)
-
-
-def _filter(
-    cells: NDArray[np.float64], kernel: NDArray[np.float64], first: int, count: int
-) -> NDArray[np.float64]:
-    """Windows of `cells` that start at first, first + _FINE, …, weighted by the kernel."""
-    windows = np.lib.stride_tricks.sliding_window_view(cells, len(kernel), axis=0)
-    picked = windows[first : first + count * _FINE : _FINE]
-    return np.asarray(picked @ (kernel / kernel.sum()))
+    window = np.cos(0.5 * np.pi * t / np.where(t < 0, before + 1, after + 1)) ** 2
+    return np.asarray(window / window.sum())
 
 
 def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from emoface_core.evaluation.timing import (
     mean_temporal_misalignment,
 )
 
+WHO = ("model", "teacher", "loudness", "chance")
 _LAG_SECONDS = 0.2
 
 # name: (unit, factor, what it is, and where it is from)
@@ -121,16 +122,21 @@ def _text(figures: Mapping[str, float | int | str]) -> str:
 
 def _speech(options: argparse.Namespace) -> int:
     # Imported now: two files can be compared without what training needs.
-    from emoface_core.evaluation.performers import Model, OutOfStep, Performer, Teacher
+    from emoface_core.evaluation.performers import Loudness, Model, OutOfStep, Performer, Teacher
     from emoface_core.evaluation.speech_report import SETS, speech_report
     from emoface_core.evaluation.speech_table import as_json, table
 
     if options.data is None:
         raise InputError("--speech needs --data DIR.", "Give the folder with speech/ and motion/.")
     sets = _names(options.sets, SETS, "set")
-    who = _names(options.who, ("model", "teacher", "chance"), "performer")
+    who = _names(options.who, WHO, "performer")
     performers: list[Performer] = []
     teacher = Teacher(options.fps)
+    others: dict[str, Performer] = {
+        "teacher": teacher,
+        "loudness": Loudness(options.fps),
+        "chance": OutOfStep(teacher),
+    }
     for name in who:
         if name == "model":
             from emoface_core.engine.choose import choose_engine
@@ -138,7 +144,7 @@ def _speech(options: argparse.Namespace) -> int:
             engine = choose_engine(options.engine, options.device, options.model)
             performers.append(Model(engine, options.fps))
         else:
-            performers.append(teacher if name == "teacher" else OutOfStep(teacher))
+            performers.append(others[name])
     report = speech_report(
         options.data,
         performers,
@@ -197,11 +203,11 @@ def _parser() -> Parser:
         default="emodb,speechocean762,facegood,silence",
         help="which sets (%(default)s; synthetic needs --corpus)",
     )
-    speech.add_argument("--who", default="model,teacher,chance", help="whose columns (%(default)s)")
+    speech.add_argument("--who", default=",".join(WHO), help="whose columns (%(default)s)")
     speech.add_argument("--rhubarb", type=Path, help="folder of npm's rhubarb-lip-sync-wasm")
     speech.add_argument("--rhubarb-cache", type=Path, help="a JSON file to keep its cues in")
     speech.add_argument("--corpus", type=Path, help="a corpus, for its held-out synthetic voices")
-    speech.add_argument("--limit", type=int, help="only the first clips of each set")
+    speech.add_argument("--limit", type=int, help="only so many clips of each set, spread")
     speech.add_argument("--fps", type=float, default=50.0, help="frame rate (%(default)s)")
     speech.add_argument("--engine", default="auto", help="auto, onnx or torch")
     speech.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

@@ -156,3 +156,29 @@ class OutOfStep:
             speech=np.roll(acted.speech, by, axis=0),
             layer=lambda emotion: np.roll(acted.layer(emotion), by, axis=0),
         )
+
+
+class Loudness:
+    """The simplest lip sync: the louder, the further the jaw opens (0 at 40 dB under the loudest).
+
+    What a mouth does that knows nothing of sounds; below it nobody should be.
+    """
+
+    name = "loudness"
+
+    def __init__(self, fps: float, head: Head | None = None) -> None:
+        self._fps = fps
+        self._head = head or load_head()
+
+    def perform(self, heard: Heard) -> Acted:
+        """Jaw by loudness; emotions add nothing."""
+        frames = max(1, round(heard.seconds * self._fps))
+        reach = round(0.02 * SAMPLE_RATE)
+        square = np.concatenate([[0.0], np.cumsum(np.asarray(heard.samples, np.float64) ** 2)])
+        middle = (np.arange(frames) / self._fps * SAMPLE_RATE).astype(int)
+        first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach, len(square) - 1)
+        power = (square[last] - square[first]) / (2 * reach)
+        level = 10 * np.log10(np.maximum(power, 1e-9))
+        opening = np.clip((level - max(level.max(), -50.0) + 40) / 40, 0, 1)
+        speech = (0.5 * opening[:, None, None]).astype(np.float32) * self._head.shape("jawOpen")
+        return Acted(self._fps, speech, lambda _emotion: np.zeros_like(speech))

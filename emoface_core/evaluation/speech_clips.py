@@ -3,6 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,28 +13,44 @@ from emoface_core.training import alignment, speech_sets
 from emoface_core.training.corpus import open_corpus
 from emoface_core.training.phones import SILENCE, PhoneSpan
 
+T = TypeVar("T")
+
 SYNTHETIC = ("flite", "festival", "espeak")
 
 
-def emodb_clips(data: Path, *, held_out: bool = True) -> Iterator[Heard]:
-    """EmoDB's held-out clips (or all the others), with hand labels."""
-    for item in speech_sets.emodb(data / "speech" / "emodb"):
-        if item.held_out == held_out:
-            yield _heard(item, item.spans or ())
+def emodb_clips(data: Path, limit: int | None = None, *, held_out: bool = True) -> Iterator[Heard]:
+    """EmoDB's held-out clips (or all the others), with hand labels. `limit` as in `spread`."""
+    items = speech_sets.emodb(data / "speech" / "emodb")
+    for item in spread([item for item in items if item.held_out == held_out], limit):
+        yield _heard(item, item.spans or ())
 
 
-def speechocean_clips(data: Path) -> Iterator[Heard]:
+def speechocean_clips(data: Path, limit: int | None = None) -> Iterator[Heard]:
     """speechocean762's held-out speakers, aligned; what cannot be aligned well is left out."""
     aligner = alignment.Aligner()
-    for item in speech_sets.speechocean762(data / "speech" / "speechocean762"):
-        if not item.held_out:
-            continue
+    items = speech_sets.speechocean762(data / "speech" / "speechocean762")
+    for item in spread([item for item in items if item.held_out], limit):
         try:
             segments = aligner.align(item.samples, item.words or ())
         except alignment.AlignmentFailedError:
             continue
         if alignment.quality(segments).good:
             yield _heard(item, alignment.settle(alignment.segment_spans(segments), item.samples))
+
+
+def synthetic_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
+    """The held-out synthetic voices of a corpus on disk: their phones' times are exact."""
+    items = open_corpus(corpus).utterances("held_out", SYNTHETIC)
+    for item in spread(list(items), limit):
+        audio = item.audio.astype(np.float32) / 32768
+        yield Heard(item.id, audio, item.spans, item.speaker, item.emotion)
+
+
+def spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
+    """At most `limit` of the items, evenly over the whole, so that few clips are many speakers."""
+    if limit is None or len(items) <= limit:
+        return items
+    return [items[k * len(items) // limit] for k in range(limit)]
 
 
 def silent_clips(seconds: float = 6.0) -> list[Heard]:
@@ -53,11 +70,3 @@ def silent_clips(seconds: float = 6.0) -> list[Heard]:
 
 def _heard(item: speech_sets.Recording, spans: Sequence[PhoneSpan]) -> Heard:
     return Heard(item.id, item.samples, tuple(spans), item.speaker, item.emotion)
-
-
-def synthetic_clips(corpus: Path) -> Iterator[Heard]:
-    """The held-out synthetic voices of a corpus on disk: their phones' times are exact."""
-    for item in open_corpus(corpus).utterances("held_out", SYNTHETIC):
-        yield Heard(
-            item.id, item.audio.astype(np.float32) / 32768, item.spans, item.speaker, item.emotion
-        )

@@ -7,7 +7,6 @@ the same clips and is scored by the same code; Rhubarb Lip Sync gives cues inste
 scored on its cues by the same matching.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,9 +57,8 @@ def speech_report(
     """Score `performers` on the held-out parts of `sets` in the data folder `data`.
 
     `rhubarb` is the folder of the npm package, `corpus` one with held-out synthetic voices (for the
-    set "synthetic"); all performers act at `fps`; `limit` takes only the first clips of each set;
-    `show` clips of EmoDB are kept
-    for plots. InputError for data that is not there.
+    set "synthetic"); all performers act at `fps`; `limit` takes only so many clips of each set,
+    evenly over it; `show` clips of EmoDB are kept for plots. InputError for data that is not there.
     """
     unknown = [name for name in sets if name not in SETS]
     if unknown:
@@ -70,22 +68,24 @@ def speech_report(
     report = SpeechReport()
     beside = (rhubarb, rhubarb_cache) if rhubarb is not None else None
     labelled: dict[str, tuple[str, str, Callable[[], Iterable[Heard]]]] = {
-        "emodb": ("EmoDB", "hand labels", lambda: emodb_clips(data)),
-        "speechocean762": ("speechocean762", "forced alignment", lambda: speechocean_clips(data)),
-        "synthetic": ("synthetic voices", "exact times", lambda: _synthetic(corpus)),
+        "emodb": ("EmoDB", "hand labels", lambda: emodb_clips(data, limit)),
+        "speechocean762": (
+            "speechocean762",
+            "forced alignment",
+            lambda: speechocean_clips(data, limit),
+        ),
+        "synthetic": ("synthetic voices", "exact times", lambda: _synthetic(corpus, limit)),
     }
     reader = None
     if "emodb" in sets:
         say("a lip reader")
-        known = itertools.islice(emodb_clips(data, held_out=False), limit)
-        reader = taught_reader(known, fps)
+        reader = taught_reader(emodb_clips(data, limit, held_out=False), fps)
     for name, (on, labels, clips) in labelled.items():
         if name in sets:
             say(on)
             whole = name == "emodb"
             judge = SpeechJudge(performers, emotions=whole, reader=reader)
-            chosen = itertools.islice(clips(), limit)
-            tallies, heard = judge.judge(chosen, report.shown, show if whole else 0)
+            tallies, heard = judge.judge(clips(), report.shown, show if whole else 0)
             _note(report, on, heard, labels)
             cues = _cues(heard, beside, say)
             _event_rows(report, on, tallies, heard, cues, goal=whole)
@@ -102,10 +102,10 @@ def speech_report(
     return report
 
 
-def _synthetic(corpus: Path | None) -> Iterable[Heard]:
+def _synthetic(corpus: Path | None, limit: int | None) -> Iterable[Heard]:
     if corpus is None:
         raise InputError("The set “synthetic” needs a corpus.", "Give --corpus DIR.")
-    return synthetic_clips(corpus)
+    return synthetic_clips(corpus, limit)
 
 
 def _note(report: SpeechReport, on: str, heard: Sequence[Heard], labels: str) -> None:

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from emoface_core.errors import InputError
-from emoface_core.evaluation.performers import Acted, Heard, OutOfStep, Teacher
+from emoface_core.evaluation.performers import Acted, Heard, Loudness, OutOfStep, Teacher
 from emoface_core.evaluation.speech_report import at_rate, speech_report
 from emoface_core.evaluation.speech_table import Row, as_json, table
 from emoface_core.face.head import load_head
-from emoface_core.face.measures import lip_gap
+from emoface_core.face.measures import jaw_opening, lip_gap
 from emoface_core.training.phones import PhoneSpan
 
 # What EmoDB's labellers would write of "das will sie am Mittwoch abgeben", or nearly.
@@ -184,3 +184,14 @@ def test_the_teacher_needs_labels():
     assert acted is not None
     assert acted.speech.shape == (30, 5023, 3)
     assert np.abs(lip_gap(load_head().vertices + acted.speech, load_head())).max() < 1e-5
+
+
+def test_loudness_opens_the_jaw():
+    sound = np.zeros(32000, np.float32)
+    sound[16000:24000] = 0.2 * np.sin(np.arange(8000) / 3)
+    head = load_head()
+    acted = Loudness(50.0).perform(Heard("x", sound))
+    jaw = jaw_opening(head.vertices + acted.speech, head)
+    assert np.abs(jaw[:45]).max() == 0
+    assert jaw[60] == pytest.approx(0.5 * jaw_opening(head.pose(jawOpen=1)[None], head)[0], rel=0.1)
+    assert Loudness(50.0).perform(Heard("x", 0 * sound)).speech.max() == 0

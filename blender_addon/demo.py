@@ -95,7 +95,7 @@ def speak(face: Object, sound: Path, emotion: str, intensity: float) -> BakeLaye
     strip = compat.new_sound_strip(scene, sound.stem, str(sound), 1, 1)
     scene.frame_start = 1
     heard = strips.heard_of_strip(strips.choose(scene, strip.name), scene, scene)
-    listener = Listener(session.client(Engine()))
+    listener: Any = Listener(session.client(Engine()))
     preference = None if emotion == AUTO else 1.0
     record = Job(listener, face, Wish(heard, emotion, preference, intensity)).run()
     scene.frame_end = record.first_frame + record.frames - 1
@@ -108,8 +108,8 @@ def speak(face: Object, sound: Path, emotion: str, intensity: float) -> BakeLaye
 def light_and_frame(scene: Scene, face: Object) -> None:
     """Workbench with studio light, and a camera on the face."""
     corners = [face.matrix_world @ Vector(corner) for corner in face.bound_box]
-    low = Vector(min(c[i] for c in corners) for i in range(3))
-    high = Vector(max(c[i] for c in corners) for i in range(3))
+    low = Vector([min(c[i] for c in corners) for i in range(3)])
+    high = Vector([max(c[i] for c in corners) for i in range(3)])
     size = high - low
     aim = Vector((low.x + 0.5 * size.x, low.y + 0.3 * size.y, low.z + 0.54 * size.z))
     camera_data = bpy.data.cameras.new("Camera")
@@ -125,7 +125,7 @@ def light_and_frame(scene: Scene, face: Object) -> None:
     scene.world = bpy.data.worlds.new("World")
     scene.world.color = (0.055, 0.06, 0.07)
     scene.view_settings.view_transform = "Standard"  # colours as they are, not as a film's
-    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.engine = "BLENDER_WORKBENCH"  # type: ignore[assignment]  # types know one only
     # Half a second a frame on two cores with no graphics card; world-space cavity would double it.
     scene.display.render_aa = "5"
     shading = scene.display.shading
@@ -150,7 +150,7 @@ def render_movie(scene: Scene, path: Path) -> None:
 
 def set_output(scene: Scene, media: str, file_format: str) -> None:
     """What rendering writes; from 5.0 on the kind of medium comes first."""
-    output = scene.render.image_settings
+    output: Any = scene.render.image_settings
     if hasattr(output, "media_type"):
         output.media_type = media
     output.file_format = file_format

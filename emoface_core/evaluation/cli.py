@@ -14,7 +14,7 @@ import numpy as np
 from emoface_core.cli_animate import Parser
 from emoface_core.errors import InputError
 from emoface_core.evaluation.clips import Clip, paired, read_clip
-from emoface_core.evaluation.metrics import vertex_errors
+from emoface_core.evaluation.metrics import pool, vertex_errors
 from emoface_core.evaluation.regions import FLAME_LIP_MIDDLES, Regions, own_regions, read_regions
 from emoface_core.evaluation.timing import (
     best_lag,
@@ -29,6 +29,7 @@ _LAG_SECONDS = 0.2
 FIGURES: Mapping[str, tuple[str, float, str]] = {
     "lve_sq_m2": ("1e-5 m²", 1e5, "LVE as papers print it: mean over frames of the worst lip "
                   "vertex's squared distance (CodeTalker; the “mm” of its tables are m²)"),
+    "lve_sq_m2_by_clip": ("1e-5 m²", 1e5, "the same averaged over clips, not over all frames"),
     "lve_mm": ("mm", 1.0, "LVE, rooted: mean over frames of the worst lip vertex's distance"),
     "lve_centred_mm": ("mm", 1.0, "LVE as MeshTalk's: rooted, the lips' centroids laid together"),
     "eve_sq_m2": ("1e-5 m²", 1e5, "EVE as papers print it: the same over eyes and forehead"),
@@ -56,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
             "See `python -m emoface_core evaluate --help`.",
         )
     regions = read_regions(options.regions) if options.regions else own_regions()
+    if options.pred.is_dir() or options.truth.is_dir():
+        return _folders(options, regions)
     figures = compare(read_clip(options.pred), read_clip(options.truth), regions)
     if options.json:
         plain = {
@@ -93,6 +96,71 @@ def compare(pred: Clip, truth: Clip, regions: Regions) -> dict[str, float | int 
     figures["lip_intensity"] = lip_intensity(pred_cut.vertices(regions.lips))
     figures["lip_intensity_truth"] = lip_intensity(truth_cut.vertices(regions.lips))
     return figures
+
+
+def matched_files(pred: Path, truth: Path) -> list[tuple[Path, Path]]:
+    """Pairs of files of two folders: NAME.npz or NAME_condition_X.npz with NAME.npz.
+
+    The second form is what FaceFormer's and its followers' test loops write for a speaker that was
+    not trained on: one prediction in the style of each that was, all of them counted.
+    InputError if one of the folders lacks what the other has.
+    """
+    for folder in (pred, truth):
+        if not folder.is_dir():
+            raise InputError(f"“{folder}” is not a folder.", "Give two files, or two folders.")
+    truths = {path.stem: path for path in sorted(truth.glob("*.npz"))}
+    pairs = []
+    for path in sorted(pred.glob("*.npz")):
+        name = path.stem.split("_condition_")[0]
+        if name not in truths:
+            raise InputError(f"There is no truth “{name}.npz” for “{path.name}”.")
+        pairs.append((path, truths[name]))
+    missing = set(truths) - {found.stem for _, found in pairs}
+    if missing or not pairs:
+        example = f" (such as “{min(missing)}.npz”)" if missing else ""
+        raise InputError(
+            f"“{pred}” has no prediction for {len(missing)} of {len(truths)} clips{example}.",
+            "A set without its hardest clips is another set: predict them all.",
+        )
+    return pairs
+
+
+def compare_sets(
+    pairs: Sequence[tuple[Path, Path]], regions: Regions
+) -> tuple[dict[str, float | int | str], dict[str, dict[str, float | int | str]]]:
+    """Figures of a set, and of each clip by its name.
+
+    Vertex errors are pooled over frames as CodeTalker does, FDD and MTM averaged over clips (MTM:
+    over those with a match, as published); `lve_sq_m2_by_clip` is the mean over clips instead.
+    """
+    clips, errors = {}, []
+    for pred_path, truth_path in pairs:
+        pred, truth = read_clip(pred_path), read_clip(truth_path)
+        errors.append(vertex_errors(pred, truth, regions))
+        clips[pred_path.stem] = compare(pred, truth, regions)
+    first = next(iter(clips.values()))
+    figures: dict[str, float | int | str] = dict(asdict(pool(errors)))
+    figures |= {"fps": first["fps"], "regions": regions.source, "clips": len(clips)}
+    figures["cut_frames"] = sum(int(clip["cut_frames"]) for clip in clips.values())
+    figures["lve_sq_m2_by_clip"] = pool(errors, by_frames=False).lve_sq_m2
+    for name in FIGURES:
+        if name in first and name not in figures:
+            values = np.array([float(clip[name]) for clip in clips.values()])
+            figures[name] = float(np.nanmean(values)) if not np.isnan(values).all() else math.nan
+    return figures, clips
+
+
+def _folders(options: argparse.Namespace, regions: Regions) -> int:
+    if options.report:
+        raise InputError("A report shows one pair of files.", "Leave --report out, or give files.")
+    figures, clips = compare_sets(matched_files(options.pred, options.truth), regions)
+    if options.json:
+        plain = {name: _or_none(value) for name, value in figures.items()}
+        each = {k: {n: _or_none(v) for n, v in clip.items()} for k, clip in clips.items()}
+        print(json.dumps({**plain, "each": each}, indent=2))
+    else:
+        print(f"{figures['clips']} clips. {_text(figures)}")
+    return 0
 
 
 def _or_none(value: float | int | str) -> float | int | str | None:
@@ -187,8 +255,8 @@ def _parser() -> Parser:
         "emoface_core/evaluation/metrics.py, timing.py, events.py and motion.py.",
         allow_abbrev=False,
     )
-    parser.add_argument("pred", type=Path, nargs="?", help="the prediction, an OUT.npz")
-    parser.add_argument("truth", type=Path, nargs="?", help="the truth, an OUT.npz")
+    parser.add_argument("pred", type=Path, nargs="?", help="the prediction, an OUT.npz or a folder")
+    parser.add_argument("truth", type=Path, nargs="?", help="the truth, likewise")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--regions", type=Path, help="an .npz of index arrays lips, eye_region, forehead"

@@ -27,7 +27,7 @@ def files(tmp_path):
 def test_two_files(files, capsys):
     assert main([str(files / "pred.npz"), str(files / "truth.npz"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(FIGURES) <= set(found)
+    assert set(FIGURES) - {"lve_sq_m2_by_clip"} <= set(found)
     assert found["frames"] == 40
     assert found["lip_lag_frames"] == 2
     assert found["lve_mm"] > 0
@@ -71,3 +71,34 @@ def test_bad_input_is_one_sentence(files, arguments, says, monkeypatch):
     monkeypatch.chdir(files)
     with pytest.raises(InputError, match=says):
         main(arguments)
+
+
+def test_two_folders(files, capsys):
+    pred, truth = files / "predicted", files / "true"
+    pred.mkdir()
+    truth.mkdir()
+    for folder, name, source in (
+        (pred, "a_condition_x", "pred"),
+        (pred, "a_condition_y", "truth"),
+        (pred, "b", "longer"),
+        (truth, "a", "truth"),
+        (truth, "b", "longer"),
+    ):
+        (folder / f"{name}.npz").write_bytes((files / f"{source}.npz").read_bytes())
+    assert main([str(pred), str(truth), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    alone = found["each"]["a_condition_x"]["lve_sq_m2"]
+    assert found["lve_sq_m2"] == pytest.approx(alone * 40 / 160)
+    assert found["lve_sq_m2_by_clip"] == pytest.approx(alone / 3)
+    assert found["clips"] == 3
+    assert main([str(pred), str(truth)]) == 0
+    assert "3 clips. 160 frames" in capsys.readouterr().out
+
+    (pred / "b.npz").unlink()
+    with pytest.raises(InputError, match="1 of 2 clips"):
+        main([str(pred), str(truth)])
+    (truth / "a.npz").unlink()
+    with pytest.raises(InputError, match="no truth “a.npz”"):
+        main([str(pred), str(truth)])
+    with pytest.raises(InputError, match="not a folder"):
+        main([str(pred), str(files / "truth.npz")])

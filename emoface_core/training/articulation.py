@@ -108,6 +108,7 @@ _SHORTEST_CLOSURE = 0.065
 _LABIODENTAL_MOVE = 0.080
 _AFTER_SPEECH, _BEFORE_SPEECH = 0.28, 0.14  # to and from the rest pose, seconds
 _REST_FROM, _REST_FULL = 0.08, 0.25  # pauses in between rest only partly, seconds
+_NARROWEST, _NARROW_SOFTNESS = 0.0020, 0.0004  # metres between the lips in speech
 # A stop labelled as one span is shut for this part of it; the rest is burst and breath.
 _SHUT_SHARE = {"p": 0.62, "b": 0.78, "m": 1.0, "β": 1.0}
 
@@ -312,6 +313,10 @@ def _on_rig(
         for name, share in made_of:
             row[rig.columns(name)] = share
     weights = tracks @ mix
+    # Only a closure closes: a tight u or w is still an opening, whatever rounding does to it.
+    tight = (_NARROWEST - rig.lip_gap(weights)) / _NARROW_SOFTNESS
+    missing = _NARROW_SOFTNESS * np.logaddexp(0, tight)
+    weights[:, rig.index["jawOpen"]] += missing / rig.jaw_slope
 
     # f, v: the upper lip clears the teeth, the lower one rolls in and rises to meet them.
     some = np.flatnonzero(teeth > 0)

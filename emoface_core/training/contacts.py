@@ -33,6 +33,7 @@ class MouthRig:
     shapes: NDArray[np.float32]  # (K, 3M)
     close_slope: float  # metres that `mouthClose` takes from the lips' gap, per unit
     shrug_slope: float  # likewise `mouthShrugLower`
+    jaw_slope: float  # metres that `jawOpen` adds to it
     rim_rows: NDArray[np.float64]  # (2, K) height and depth of the lower lip's rim
     bite: NDArray[np.float64]  # (2,) where that rim must go to touch the teeth
 
@@ -80,12 +81,13 @@ def mouth_rig_of(head: Head) -> MouthRig:
     index = {name: i for i, name in enumerate(head.shape_names)}
     shapes = head.shapes[:, ids]
 
-    open_jaw = np.zeros((3, len(index)))
+    open_jaw = np.zeros((4, len(index)))
     open_jaw[:, index["jawOpen"]] = 0.3
     open_jaw[1, index["mouthClose"]] = 0.1
     open_jaw[2, index["mouthShrugLower"]] = 0.1
+    open_jaw[3, index["jawOpen"]] += 0.1
     flat = shapes.reshape(len(shapes), -1)
-    gaps = lip_gap(mouth.vertices + (open_jaw @ flat).reshape(3, -1, 3), mouth)
+    gaps = lip_gap(mouth.vertices + (open_jaw @ flat).reshape(4, -1, 3), mouth)
 
     rim = grid[3, 7:10]  # the middle of the lower lip, where it touches the upper one
     rim_rows = np.asarray(shapes[:, rim, 1:].mean(axis=1).T, np.float64)
@@ -95,6 +97,7 @@ def mouth_rig_of(head: Head) -> MouthRig:
         shapes=np.ascontiguousarray(flat, np.float32),
         close_slope=float(gaps[0] - gaps[1]) / 0.1,
         shrug_slope=float(gaps[0] - gaps[2]) / 0.1,
+        jaw_slope=float(gaps[3] - gaps[0]) / 0.1,
         rim_rows=rim_rows,
         bite=np.zeros(2),
     )

@@ -121,7 +121,7 @@ FEELINGS: Mapping[str, Feeling] = {
 }
 
 # What may the layer do to the opening of the lips, as shares of the opening that speech has there.
-_MORE, _LESS = 0.6, 0.5
+_MORE, _LESS = 0.6, 0.4
 _ROUND_KEEPS = 0.6  # how much of a widening pose gives way to a rounded vowel
 
 

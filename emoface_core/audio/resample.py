@@ -115,7 +115,8 @@ def resample_blocks(
     total = -(-received * table.up // table.down)
     while made < total:
         held = np.pad(held, (0, max(0, reach - len(held))))
-        yield make()[: total - made]
+        left = total - made
+        yield make()[:left]
 
 
 def resample(samples: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArray[np.float32]:

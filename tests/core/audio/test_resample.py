@@ -58,6 +58,11 @@ def test_cutting_changes_no_bit(rate: int, count: int, cuts: list[int]) -> None:
     assert np.array_equal(np.concatenate(streamed), whole)
 
 
+@pytest.mark.parametrize("count", [4095, 4096, 4097, 8192])
+def test_a_whole_number_of_chunks_is_not_lost(count: int) -> None:
+    assert len(resample(np.ones(count, np.float32), 8000, 16000)) == 2 * count
+
+
 def test_a_constant_stays_constant() -> None:
     for rate in RATES:
         result = resample(np.ones(rate, np.float32), rate, 16000)

@@ -43,6 +43,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from None
 
 
+def best_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of a training checkpoint's tensors, the averaged weights, or the plain ones without."""
+    prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def load_weights(model: EmoFace, tensors: Mapping[str, Tensor], where: str) -> None:
     """Put weights into a model; InputError says which do not fit."""
     try:

@@ -98,8 +98,10 @@ class Decoder(nn.Module):
         return biased.masked_fill(hidden[None], float("-inf"))
 
 
-def periodic_positions(first: int, frames: int, width: int, period: int, device: torch.device) -> Tensor:
-    """FaceFormer's periodic positional encoding of frames first … first + frames - 1: (·, width)."""
+def periodic_positions(
+    first: int, frames: int, width: int, period: int, device: torch.device
+) -> Tensor:
+    """(frames, width) FaceFormer's periodic positional encoding, from frame `first` on."""
     at = (torch.arange(first, first + frames, device=device) % period).float()
     rate = torch.exp(torch.arange(0, width, 2, device=device) * (-math.log(10000.0) / width))
     angle = at[:, None] * rate

@@ -207,9 +207,7 @@ class EmoFace(nn.Module):
     def _inputs(self, motion: Tensor, condition: Condition, first: int) -> tuple[Tensor, Tensor]:
         flat = MOTION_SCALE * motion.flatten(2)
         decoder = self.config.decoder
-        place = periodic_positions(
-            first, flat.shape[1], decoder.width, decoder.period, flat.device
-        )
+        place = periodic_positions(first, flat.shape[1], decoder.width, decoder.period, flat.device)
         if self.style_in is not None:
             place = place + self.style_in(condition.style)[:, None]
         felt = self.condition_in(condition.weights * condition.intensity[:, None])[:, None]

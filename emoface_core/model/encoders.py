@@ -2,6 +2,7 @@
 """The speech encoders: our own over log-mel, and wav2vec 2.0 and its kin through transformers."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -67,7 +68,7 @@ class PretrainedEncoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.body = _pretrained(config)
-        self.width = int(self.body.config.hidden_size)
+        self.width: int = self.body.config.hidden_size
         self.before = config.interpolate == "before"
         self.body.feature_extractor.requires_grad_(False)
 
@@ -98,9 +99,9 @@ def make_encoder(config: EncoderConfig) -> MelEncoder | PretrainedEncoder:
     return MelEncoder(config) if config.kind == "mel" else PretrainedEncoder(config)
 
 
-def _pretrained(config: EncoderConfig) -> nn.Module:
+def _pretrained(config: EncoderConfig) -> Any:
     try:
-        import transformers  # noqa: PLC0415  (slow to import, and only the paper's mode needs it)
+        import transformers  # slow to import, and only some encoders need it
     except ImportError:
         raise InputError(
             f"The encoder “{config.kind}” needs the package transformers.",

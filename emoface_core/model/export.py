@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a trained model to the folder an engine runs: ONNX, safetensors and a description.
 
-    python -m emoface_core.model.export CHECKPOINT.safetensors -o FOLDER
+python -m emoface_core.model.export CHECKPOINT.safetensors -o FOLDER
 """
 
 import argparse
@@ -20,7 +20,12 @@ from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
 from emoface_core.files import atomic_path
-from emoface_core.model.checkpoint import load_tensors, load_weights, save_tensors
+from emoface_core.model.checkpoint import (
+    best_weights,
+    load_tensors,
+    load_weights,
+    save_tensors,
+)
 from emoface_core.model.config import N_MELS, ModelConfig, from_mapping
 from emoface_core.model.emoface import EmoFace, EmoFaceOutput
 from emoface_core.model.geometry import FaceGeometry, face_geometry
@@ -50,7 +55,7 @@ def export_onnx(model: EmoFace, path: Path) -> None:
     model = model.eval()
     frames = {0: "batch", 1: "frames"}
     with atomic_path(path) as temporary, warnings.catch_warnings():
-        # The scripting exporter is deprecated, yet the newer one writes its weights beside the file.
+        # The older exporter is deprecated, yet the newer one writes its weights to a second file.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
@@ -107,9 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = from_mapping(ModelConfig, state["model"], "the checkpoint")
         geometry = face_geometry(load_head(), config.attention)
         model = EmoFace(config, geometry, len(state["phones"]))
-        prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
-        chosen = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        load_weights(model, chosen, str(options.checkpoint))
+        load_weights(model, best_weights(tensors), str(options.checkpoint))
         export_model(model, geometry, state["phones"], options.out, state["training"])
     except InputError as error:
         print(error, file=sys.stderr)

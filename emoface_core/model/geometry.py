@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the model knows of the face: the rig's shapes, the mesh of its attention map, its spirals."""
+"""What the model knows of the face: the rig's shapes, its attention's mesh, the spirals."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,9 +42,7 @@ class FaceGeometry:
         matrix = np.zeros((len(self.attention_points), len(ids)), np.float32)
         columns = np.arange(len(ids))
         for corner in range(self.up_index.shape[1]):
-            np.add.at(
-                matrix, (self.up_index[ids, corner], columns), self.up_weight[ids, corner]
-            )
+            np.add.at(matrix, (self.up_index[ids, corner], columns), self.up_weight[ids, corner])
         return matrix
 
 
@@ -58,14 +56,12 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
     else:
         points, faces = head.vertices, head.faces
         up_index = np.repeat(np.arange(count)[:, None], 3, axis=1)
-        up_weight = np.tile(np.float32([1, 0, 0]), (count, 1))
+        up_weight = np.tile(np.array([1, 0, 0], np.float32), (count, 1))
     return FaceGeometry(
         shape_names=tuple(head.shape_names),
         basis=np.asarray(head.shapes, np.float32),
         attention_points=np.asarray(points, np.float32),
-        spirals=np.asarray(
-            spirals(faces, len(points), config.kernel, config.dilation), np.int64
-        ),
+        spirals=np.asarray(spirals(faces, len(points), config.kernel, config.dilation), np.int64),
         up_index=np.asarray(up_index, np.int64),
         up_weight=np.asarray(up_weight, np.float32),
         rest=np.asarray(head.vertices, np.float32),

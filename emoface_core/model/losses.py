@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the model is trained to do: the paper's four losses, and ours on lips and phones.
 
-Motion is in metres, (B, N, S, 3) on S supervised vertices; `valid` (B, N) is 1 where a frame counts.
+Motion is in metres, (B, N, S, 3) on S supervised vertices; `valid` (B, N) is 1 where frames count.
 """
 
 from collections.abc import Mapping
@@ -136,8 +136,10 @@ def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
     moving = np.abs(geometry.basis).max((0, 2)) > MOVES
     return np.unique(
         np.concatenate(
-            [own[moving[own]], geometry.lips, geometry.lip_edge]
-            + [geometry.upper_lip.ravel(), geometry.lower_lip.ravel()]
+            [
+                *(own[moving[own]], geometry.lips, geometry.lip_edge),
+                *(geometry.upper_lip.ravel(), geometry.lower_lip.ravel()),
+            ]
         )
     )
 
@@ -168,7 +170,7 @@ def closure(gap: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
 
 
 def classification(logits: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
-    """Cross-entropy of the clip's emotion: logits (B, N, E) pooled over frames; label -1 is none."""
+    """Cross-entropy of the clip's emotion: logits (B, N, E) pooled over frames; label -1: none."""
     known = labels >= 0
     if not bool(known.any()):
         return logits.sum() * 0.0
@@ -207,7 +209,9 @@ def motion_losses(
         assert predicted.emotion_cross is not None and predicted.fused_cross is not None
         valid = truth.valid if truth.cross_valid is None else truth.cross_valid
         if config.content_target == "truth":
-            crossed = predicted.content if predicted.content_cross is None else predicted.content_cross
+            crossed = (
+                predicted.content if predicted.content_cross is None else predicted.content_cross
+            )
             content = config.content_supervision * error(crossed, truth.cross, valid)
         parts["cross"] = content + terms(
             predicted.emotion_cross, predicted.fused_cross, truth.cross, valid

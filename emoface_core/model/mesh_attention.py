@@ -4,6 +4,9 @@
 It depends on the two encoders and the vertex, never on past motion, so one clip needs it once.
 """
 
+from itertools import pairwise
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,23 +35,26 @@ class MeshAttention(nn.Module):
         points = torch.from_numpy(geometry.attention_points)
         points = (points - points.mean(0)) / points.std()
         with torch.no_grad():
-            start = nn.Sequential(nn.Linear(3, 4 * channels), nn.ELU(), nn.Linear(4 * channels, channels))
+            start = nn.Sequential(
+                nn.Linear(3, 4 * channels), nn.ELU(), nn.Linear(4 * channels, channels)
+            )
             self.vertex = nn.Parameter(start(points))
         table = torch.from_numpy(geometry.spirals)
         widths = [channels] * config.layers + [1]
         self.layers = nn.ModuleList(
-            SpiralConv3D(table, c_in, c_out, config.duration)
-            for c_in, c_out in zip(widths[:-1], widths[1:], strict=True)
+            SpiralConv3D(table, c_in, c_out, config.duration) for c_in, c_out in pairwise(widths)
         )
 
     @property
     def past_frames(self) -> int:
         """Frames before the current one that the map can see."""
-        return sum(layer.duration - 1 for layer in self.layers)  # type: ignore[operator,misc]
+        return sum(cast(SpiralConv3D, layer).duration - 1 for layer in self.layers)
 
     def forward(self, content: Tensor, emotion: Tensor) -> Tensor:
-        audio = self.to_audio(torch.cat([self.from_content(content), self.from_emotion(emotion)], -1))
-        first, *others = self.layers
+        audio = self.to_audio(
+            torch.cat([self.from_content(content), self.from_emotion(emotion)], -1)
+        )
+        first, *others = (cast(SpiralConv3D, layer) for layer in self.layers)
         x = first.forward_split(audio.permute(2, 0, 1), self.vertex)  # (C/16, M, B, T)
         for layer in others:
             x = layer(F.elu(x))

@@ -51,6 +51,7 @@ class RunConfig:
     """How long, where, and how."""
 
     out: str = "run"  # folder for checkpoint, logs and the exported model
+    start: str = ""  # a checkpoint whose weights to begin with, to go on from or to fine-tune
     steps: int = 4000  # 0 = epochs × batches of the data
     epochs: int = 200
     seed: int = 0
@@ -75,6 +76,12 @@ class TrainingConfig:
     self_growing: SelfGrowingConfig = field(default_factory=SelfGrowingConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+
+def packaged_configs() -> dict[str, Path]:
+    """The configurations that come with the program, by name: desk, paper."""
+    folder = Path(__file__).parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def read_config(path: Path) -> TrainingConfig:

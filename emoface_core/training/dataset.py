@@ -88,7 +88,9 @@ def make_clip(utterance: Utterance, seed: int, *, vary: bool, at_least: float) -
         seed = int(rng.integers(1 << 31))
         return kept(express(spans, heard, seconds, EMOTIONS[emotion], seed=seed))
 
-    speech = plan(spans, seconds, prosody=heard).curves(_style(rng) if vary else ArticulationStyle())
+    speech = plan(spans, seconds, prosody=heard).curves(
+        _style(rng) if vary else ArticulationStyle()
+    )
     return Clip(
         mel=log_mel(samples, gain).astype(np.float16),
         speech=kept(speech),
@@ -162,7 +164,9 @@ class TaughtSource:
         if vary:
             _mask(mel, rng)
         emotions = torch.from_numpy(clips.emotions[[clip for clip, _ in crops]])
-        intensity = torch.from_numpy(rng.uniform([[0.0], [0.6]], [[1.3], [1.4]], (2, size))).float()
+        # A third without emotion, since everything else is laid on that; else up to exaggeration.
+        own = np.where(rng.random(size) < 0.35, 0.0, rng.uniform(0.3, 1.3, size))
+        other = rng.uniform(0.6, 1.4, size)
         return TaughtBatch(
             mel=torch.from_numpy(mel),
             valid=torch.from_numpy(valid),
@@ -171,8 +175,8 @@ class TaughtSource:
             layer_cross=_tensor(track("layer_cross")),
             emotion_self=emotions[:, 0],
             emotion_cross=emotions[:, 1],
-            intensity_self=intensity[0],
-            intensity_cross=intensity[1],
+            intensity_self=_tensor(own),
+            intensity_cross=_tensor(other),
             phones=torch.from_numpy(track("phones").astype(np.int64)),
             voice=emotions[:, 2],
         )
@@ -195,7 +199,9 @@ class PairedSource:
     def batch(self, index: int) -> PairedBatch:
         epoch, turn = divmod(index, len(self.train))
         order = np.random.default_rng([self.config.run.seed, 3, epoch]).permutation(len(self.train))
-        return self._pair(self.train[order[turn]], np.random.default_rng([self.config.run.seed, index]))
+        return self._pair(
+            self.train[order[turn]], np.random.default_rng([self.config.run.seed, index])
+        )
 
     def held_out(self) -> Iterator[PairedBatch]:
         for number, utterance in enumerate(self.kept[: self.config.data.held_out_batches]):
@@ -317,7 +323,9 @@ def _write_clips(
             jobs = [
                 pool.submit(make_clip, utterance, variant, vary=variant > 0, at_least=at_least)
                 for utterance in some
-                for variant in range(variants * (more.get(utterance.source, 1) if variants > 1 else 1))
+                for variant in range(
+                    variants * (more.get(utterance.source, 1) if variants > 1 else 1)
+                )
             ]
             for job in jobs:
                 clip = job.result()

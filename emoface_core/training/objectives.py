@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a batch to a loss, for the two ways to decode; and to the figures a run is watched by."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from emoface_core.model.emoface import Condition, EmoFace, Heard, Motion, mix
+from emoface_core.model.emoface import Condition, EmoFace, EmoFaceOutput, Heard, Motion, mix
 from emoface_core.model.losses import (
     LossConfig,
     Predicted,
@@ -21,6 +23,17 @@ from emoface_core.training.batches import PairedBatch, TaughtBatch
 from emoface_core.training.config import SelfGrowingConfig
 
 IN_CONTACT = 1e-3  # metres between the inner lips below which a frame counts as shut
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """What the model and the teachers make of a batch; pairs are (predicted, truth)."""
+
+    predicted: Predicted
+    truth: Truth
+    fused: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]  # with either emotion
+    calm: tuple[Tensor, Tensor]  # with none
+    attention: Tensor  # (B, N, S)
 
 
 class TaughtObjective(nn.Module):
@@ -43,22 +56,20 @@ class TaughtObjective(nn.Module):
         """Losses, unweighted, by name."""
         out = self.model(batch.mel)
         with torch.autocast(batch.mel.device.type, enabled=False):
-            predicted, truth = self._motion(out, batch)
-            parts = motion_losses(predicted, truth, self.config, self.vertices.weight)
+            moved = self._motion(out, batch)
+            parts = motion_losses(moved.predicted, moved.truth, self.config, self.vertices.weight)
             voiced = batch.valid * (batch.phones != self.silence)
             parts["classification"] = classification(out.emotion_logits, batch.voice, voiced)
-            fused = [(predicted.fused_self, truth.own), (predicted.fused_cross, truth.cross)]
             # Closures are few among the frames of speech and all of silence: phones say where.
             at_lips = batch.valid * (1.0 + 3.0 * _among(batch.phones, self.shut_phones))
             at_teeth = batch.valid * _among(batch.phones, self.contact_phones)
-            parts["closure"] = sum(
-                closure(self.vertices.lip_gap(p), self.vertices.lip_gap(t), at_lips)
-                for p, t in fused
-            )
-            teeth = self.vertices.teeth
-            parts["contact"] = sum(
-                reconstruction(p[..., teeth, :], t[..., teeth, :], at_teeth) for p, t in fused
-            )
+            gap, teeth = self.vertices.lip_gap, self.vertices.teeth
+            closures = [closure(gap(p), gap(t), at_lips) for p, t in moved.fused]
+            contacts = [
+                reconstruction(p[..., teeth, :], t[..., teeth, :], at_teeth) for p, t in moved.fused
+            ]
+            parts["closure"] = torch.stack(closures).sum()
+            parts["contact"] = torch.stack(contacts).sum()
             parts["phones"] = nn.functional.cross_entropy(
                 out.phone_logits.float().flatten(0, 1),
                 batch.phones.masked_fill(batch.valid == 0, -1).flatten(),
@@ -67,7 +78,7 @@ class TaughtObjective(nn.Module):
             )
         return parts
 
-    def _motion(self, out, batch: TaughtBatch) -> tuple[Predicted, Truth]:  # noqa: ANN001
+    def _motion(self, out: EmoFaceOutput, batch: TaughtBatch) -> "_Moved":
         rows = torch.arange(len(batch.mel), device=batch.mel.device)
         layers = out.emotion_layers.float()
         to_offsets = self.vertices.offsets
@@ -83,40 +94,41 @@ class TaughtObjective(nn.Module):
 
         e1, fused1, truth1 = one(batch.emotion_self, batch.intensity_self, batch.layer_self)
         e2, fused2, truth2 = one(batch.emotion_cross, batch.intensity_cross, batch.layer_cross)
-        return (
+        calm = mix(content, to_offsets(base), w, self.model.config.attention.fusion)
+        return _Moved(
             Predicted(content, e1, fused1, e2, fused2),
             Truth(truth1, batch.valid, truth2, speech=speech),
+            fused=((fused1, truth1), (fused2, truth2)),
+            calm=(calm, speech),
+            attention=w,
         )
 
     @torch.no_grad()
     def figures(self, batch: TaughtBatch) -> dict[str, tuple[float, float]]:
         """Sums and counts of what a run is watched by; the trainer divides."""
         out = self.model(batch.mel)
-        predicted, truth = self._motion(out, batch)
+        moved = self._motion(out, batch)
         valid = batch.valid
         speaking = valid * (batch.phones > self.silence)
-        lips = self.vertices.lips
-        error = (predicted.fused_cross - truth.cross)[..., lips, :].norm(dim=-1).mean(-1)
-        w = self.vertices.carried(out.attention)
-        quiet = mix(
-            self.vertices.offsets(out.content), self.vertices.offsets(out.emotion_base), w,
-            self.model.config.attention.fusion,
-        )
-        quiet_error = (quiet - truth.speech)[..., lips, :].norm(dim=-1).mean(-1)
-        shut = self.vertices.lip_gap(quiet) < IN_CONTACT
-        should = self.vertices.lip_gap(truth.speech) < IN_CONTACT
+
+        def error(pair: tuple[Tensor, Tensor]) -> Tensor:
+            apart = (pair[0] - pair[1])[..., self.vertices.lips, :]
+            return apart.norm(dim=-1).mean(-1) * 1e3
+
+        shut, should = (self.vertices.lip_gap(motion) < IN_CONTACT for motion in moved.calm)
+        still = valid * (batch.phones == self.silence)
         right = out.phone_logits.argmax(-1) == batch.phones
         heard = pooled_logits(out.emotion_logits, speaking).argmax(-1) == batch.voice
         known = batch.voice >= 0
         return {
-            "lip error mm (speech)": _sums(quiet_error * 1e3, speaking),
-            "lip error mm (emotion)": _sums(error * 1e3, speaking),
-            "still mm (silence)": _sums(quiet_error * 1e3, valid * (batch.phones == self.silence)),
+            "lip error mm (speech)": _sums(error(moved.calm), speaking),
+            "lip error mm (emotion)": _sums(error(moved.fused[1]), speaking),
+            "lip error mm (silence)": _sums(error(moved.calm), still),
             "closure recall": _sums(shut.float(), speaking * should),
             "closure precision": _sums(should.float(), speaking * shut),
             "phone accuracy": _sums(right.float(), speaking),
             "emotion accuracy": _sums(heard.float(), known.float()),
-            "attention": _sums(w.mean(-1), valid),
+            "attention": _sums(moved.attention.mean(-1), valid),
         }
 
 

@@ -5,12 +5,14 @@ A step's batches, the learning rate and the random numbers are functions of the 
 that a checkpoint needs no more than weights, the optimiser's moments and torch's generator.
 """
 
+import argparse
 import copy
 import csv
 import dataclasses
 import math
 import os
 import platform
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -23,13 +25,24 @@ from torch import Tensor, nn
 
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
-from emoface_core.model.checkpoint import load_tensors, load_weights, save_tensors
+from emoface_core.model.checkpoint import (
+    best_weights,
+    load_tensors,
+    load_weights,
+    save_tensors,
+)
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.export import export_model
 from emoface_core.model.geometry import FaceGeometry, face_geometry
 from emoface_core.model.losses import SupervisedVertices, weighted_sum
 from emoface_core.training.batches import BatchSource
-from emoface_core.training.config import OptimiserConfig, TrainingConfig, read_config
+from emoface_core.training.config import (
+    OptimiserConfig,
+    TrainingConfig,
+    packaged_configs,
+    read_config,
+)
+from emoface_core.training.dataset import open_source
 from emoface_core.training.objectives import PairedObjective, TaughtObjective
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 
@@ -51,17 +64,36 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-def main(
-    config_path: Path,
+def main(arguments: list[str]) -> int:
+    """`train CONFIG.toml [--resume] [--time-limit MINUTES]`: train as a TOML file says."""
+    parser = argparse.ArgumentParser(prog="python -m emoface_core train", description=__doc__)
+    parser.add_argument(
+        "config",
+        type=Path,
+        help="a TOML file, or the name of a packaged one: " + ", ".join(packaged_configs()),
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
+    parser.add_argument(
+        "--time-limit", type=float, metavar="MINUTES", help="stop in time, with a checkpoint"
+    )
+    options = parser.parse_args(arguments)
+    config = read_config(packaged_configs().get(str(options.config), options.config))
+    folder = run(config, resume=options.resume, time_limit=options.time_limit, report=_say)
+    sys.stdout.write(f"The model is in {folder}\n")
+    return 0
+
+
+def run(
+    config: TrainingConfig,
     *,
     resume: bool = False,
     time_limit: float | None = None,
     report: Report | None = None,
 ) -> Path:
-    """Train as a TOML file says; `time_limit` in minutes. Gives the folder of the trained model."""
-    from emoface_core.training.dataset import open_source  # noqa: PLC0415 (heavy, needs a corpus)
+    """Train, perhaps on from a checkpoint, for `time_limit` minutes at most, and export.
 
-    config = read_config(config_path)
+    Gives the folder of the trained model, as engines read it.
+    """
     geometry = face_geometry(load_head(), config.model.attention)
     with Ranks(config.run.device) as ranks:
         source = open_source(config, geometry)
@@ -129,8 +161,13 @@ class Trainer:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.run.seed)
         self.model = EmoFace(config.model, geometry, len(PHONES)).to(self.ranks.device)
+        if config.run.start:
+            started, _ = load_tensors(Path(config.run.start))
+            load_weights(self.model, best_weights(started), f"“{config.run.start}”")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        per_epoch = max(1, source.batches_per_epoch // (config.optimiser.accumulate * self.ranks.count))
+        per_epoch = max(
+            1, source.batches_per_epoch // (config.optimiser.accumulate * self.ranks.count)
+        )
         self.steps_per_epoch = per_epoch
         self.steps = config.run.steps or config.run.epochs * per_epoch
         self.objective = self._objective(self.model).to(self.ranks.device)
@@ -141,9 +178,7 @@ class Trainer:
                 self.objective, find_unused_parameters=True
             )
 
-    def train(
-        self, *, time_limit: float | None = None, report: Report | None = None
-    ) -> None:
+    def train(self, *, time_limit: float | None = None, report: Report | None = None) -> None:
         """Run to the last step, or for `time_limit` minutes; always ends with a checkpoint."""
         run = self.config.run
         self.out.mkdir(parents=True, exist_ok=True)
@@ -225,7 +260,8 @@ class Trainer:
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for batch in self.source.held_out():
             with self._autocast():
-                found = objective.figures(batch.to(self.ranks.device))
+                # A configuration's source gives the batches that its objective takes.
+                found = objective.figures(batch.to(self.ranks.device))  # type: ignore[arg-type]
             for name, (value, count) in found.items():
                 sums[name][0] += value
                 sums[name][1] += count
@@ -370,6 +406,16 @@ def _optimiser(model: EmoFace, settings: OptimiserConfig) -> torch.optim.Optimiz
     return torch.optim.AdamW(
         groups, lr=settings.rate, betas=(settings.beta1, settings.beta2), fused=True
     )
+
+
+def _say(progress: Progress) -> None:
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in progress.figures.items())
+    line = (
+        f"step {progress.step}/{progress.steps}  loss {progress.loss:.3f}  "
+        f"{progress.audio_hours:.2f} h heard, {progress.speed:.0f} h/h  {figures}"
+    )
+    sys.stdout.write(line.rstrip() + "\n")
+    sys.stdout.flush()
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:

@@ -28,9 +28,7 @@ def tiny_mesh():
         if all(abs(np.linalg.norm(coarse[i] - coarse[j]) - 2) < 1e-6 for i, j in combinations(t, 2))
     ]
     # All triangles turn the same way.
-    faces = [
-        t if np.linalg.det(coarse[list(t)]) > 0 else (t[0], t[2], t[1]) for t in faces
-    ]
+    faces = [t if np.linalg.det(coarse[list(t)]) > 0 else (t[0], t[2], t[1]) for t in faces]
     middles: dict[tuple[int, int], int] = {}
     for t in faces:
         for i, j in combinations(sorted(t), 2):

@@ -5,12 +5,12 @@ from dataclasses import fields
 
 import pytest
 import torch
-from tests.core.tiny_face import PHONES, tiny_config, tiny_geometry, tiny_paper_config
 
 from emoface_core.errors import InputError
 from emoface_core.model.config import EncoderConfig, MeshAttentionConfig, ModelConfig, from_mapping
 from emoface_core.model.decoders import periodic_positions
 from emoface_core.model.emoface import Condition, EmoFace, EmoFaceOutput, Motion, mix
+from tests.core.tiny_face import PHONES, tiny_config, tiny_geometry, tiny_paper_config
 
 
 def make(config: ModelConfig, seed: int = 0) -> EmoFace:
@@ -61,7 +61,9 @@ def test_nothing_beyond_the_context_changes_a_frame():
         after = model(changed)
         for item in fields(EmoFaceOutput):
             name = item.name
-            assert torch.equal(getattr(before, name)[:, frame], getattr(after, name)[:, frame]), name
+            assert torch.equal(getattr(before, name)[:, frame], getattr(after, name)[:, frame]), (
+                name
+            )
 
 
 def test_a_window_with_its_context_equals_the_whole():
@@ -85,7 +87,9 @@ def test_same_seed_same_weights():
 def test_frame_by_frame_equals_teacher_forcing_on_its_own_motion():
     config = tiny_paper_config()
     model = lively(make(config)).double()
-    given = Condition(*(t.double() for t in (condition(config).weights, torch.ones(1), torch.eye(2)[:1])))
+    given = Condition(
+        *(t.double() for t in (condition(config).weights, torch.ones(1), torch.eye(2)[:1]))
+    )
     heard = model.hear(torch.randn(1, 80, 80, dtype=torch.double), 40)
     with torch.no_grad():
         free = model.generate(heard, given)

@@ -7,7 +7,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from tests.core.tiny_face import PHONES, tiny_config, tiny_geometry, tiny_paper_config
 
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
@@ -15,6 +14,7 @@ from emoface_core.model.checkpoint import load_model, load_tensors, save_tensors
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.export import OUTPUTS, export_model
 from emoface_core.model.info import ONNX_FILE, WEIGHTS_FILE, read_info
+from tests.core.tiny_face import PHONES, tiny_config, tiny_geometry, tiny_paper_config
 
 NAMES = tuple(f"p{i}" for i in range(PHONES))
 

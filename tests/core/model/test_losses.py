@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.core.tiny_face import tiny_geometry
 
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import lip_gap
@@ -25,6 +24,7 @@ from emoface_core.model.losses import (
     velocity,
     weighted_sum,
 )
+from tests.core.tiny_face import tiny_geometry
 
 
 def constant(value: float) -> torch.Tensor:
@@ -56,7 +56,7 @@ def test_velocity_needs_both_frames_valid():
 
 
 def test_the_total_is_the_papers():
-    # Own emotion: content off by 1, emotion by 2, fused by 3; the other: 1 + 1, 4, 5. Nothing moves.
+    # Content, emotion and fused are off by 1, 2, 3 and, for the other emotion, by 0, 4, 5.
     predicted = Predicted(constant(1), constant(2), constant(3), constant(5), constant(6))
     truth = Truth(constant(0), torch.ones(1, 4), cross=constant(1))
     parts = motion_losses(predicted, truth, LossConfig())

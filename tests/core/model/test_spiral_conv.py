@@ -34,7 +34,9 @@ def by_the_formula(conv: SpiralConv3D, x: torch.Tensor) -> torch.Tensor:
     return y
 
 
-@pytest.mark.parametrize(("c_in", "c_out", "duration"), [(3, 5, 3), (8, 1, 3), (4, 4, 1), (9, 2, 2)])
+@pytest.mark.parametrize(
+    ("c_in", "c_out", "duration"), [(3, 5, 3), (8, 1, 3), (4, 4, 1), (9, 2, 2)]
+)
 def test_equals_the_formula_whichever_comes_first_gather_or_projection(c_in, c_out, duration):
     conv = layer(c_in, c_out, duration)
     x = torch.randn(c_in, VERTICES, BATCH, FRAMES, dtype=torch.double)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.core.tiny_face import tiny_config, tiny_geometry, tiny_paper_config
 
 from emoface_core.errors import InputError
 from emoface_core.model.checkpoint import load_model, load_tensors
@@ -27,6 +26,7 @@ from emoface_core.training.config import (
     read_config,
 )
 from emoface_core.training.trainer import CHECKPOINT, Trainer, learning_rate
+from tests.core.tiny_face import tiny_config, tiny_geometry, tiny_paper_config
 
 CONFIGS = Path(__file__).parents[3] / "emoface_core" / "training" / "configs"
 
@@ -200,8 +200,10 @@ def test_the_export_is_the_averaged_model(tmp_path):
 
 def test_a_checkpoint_is_refused_where_it_does_not_fit(tmp_path, capsys):
     trainer(config(tmp_path)).save()
-    other = replace(config(tmp_path), model=tiny_config(styles=0, decoder=replace(
-        tiny_config().decoder, width=32)))
+    other = replace(
+        config(tmp_path),
+        model=tiny_config(styles=0, decoder=replace(tiny_config().decoder, width=32)),
+    )
     with pytest.raises(InputError, match="do not fit"):
         trainer(other).resume()
     with pytest.raises(InputError, match="no checkpoint"):
@@ -254,8 +256,10 @@ def test_two_processes_train_one_model(tmp_path):
     script = tmp_path / "group.py"
     script.write_text(GROUP, "utf-8")
     found = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-        + [str(script), str(tmp_path / "run")],
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *(str(script), str(tmp_path / "run")),
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -34,6 +34,7 @@ from .protocol import Animate, Cancel, Error, Hello, Progress, Result, Shutdown
 _PREFIX = "emoface-worker-"
 _STALE_SECONDS = 2 * 24 * 3600
 _LOG_TAIL = 12
+_LAST_WORDS = 0.2  # seconds for a worker that is given up to end by itself
 _AGAIN = "Try again; if it happens again, copy the report."
 
 
@@ -103,6 +104,8 @@ class WorkerClient:
         self._started = 0.0  # all times by time.monotonic()
         self._job: Animate | None = None
         self._sent = False
+        self._answered = False  # the worker has said something about the job
+        self._warm = False  # the worker has finished a job before
         self._jobs = 0
         self._last_sign = 0.0
         self._cancelled_at: float | None = None
@@ -203,7 +206,7 @@ class WorkerClient:
             neutral=mesh,
             tolerance=tolerance,
         )
-        self._sent = False
+        self._sent = self._answered = False
         self._last_sign = time.monotonic()
         self._send_job()
         return self._jobs
@@ -318,13 +321,17 @@ class WorkerClient:
             return self._abort(
                 "worker_garbled", f"The worker sent a {type(heard).__name__}, not an answer."
             )
-        ours = self._job is not None and heard.job in (self._job.job, 0)
+        if heard.job == 0 and isinstance(heard, Error):  # about the worker itself: it is of no use
+            return self._abort(heard.code, heard.message, heard.hint)
+        ours = self._job is not None and heard.job == self._job.job
         return self._take_answer(heard) if ours else []  # else: of a job that is over
 
     def _take_answer(self, heard: Progress | Result | Error) -> list[ClientEvent]:
         wanted = self._cancelled_at is None
+        self._answered = True
         if isinstance(heard, Progress):
             return [heard] if wanted else []
+        self._warm = True
         if not wanted:  # the job was faster than the wish to end it, perhaps
             return self._end(_cancelled())
         if isinstance(heard, Error):
@@ -344,6 +351,8 @@ class WorkerClient:
             process.kill()
             process.wait(self.deadlines.terminate)
         how = process.how_it_ended()
+        if self._job and self._warm and not self._answered and self._cancelled_at is None:
+            return self._start_again()
         if self._cancelled_at is not None:
             error = _cancelled()
         elif self.hello is None:
@@ -365,6 +374,16 @@ class WorkerClient:
             )
         self._forget_process()
         return self._end(error)
+
+    def _start_again(self) -> list[ClientEvent]:
+        """It died between two jobs, and we saw it only now: not this job's fault, so once more."""
+        self._forget_process()
+        self._sent = False
+        try:
+            self.start()
+        except WorkerError as error:
+            return self._end(error)
+        return []
 
     def _keep_deadlines(self, process: Process) -> list[ClientEvent]:
         now, limits = time.monotonic(), self.deadlines
@@ -390,11 +409,13 @@ class WorkerClient:
         return []
 
     def _abort(self, code: str, message: str, hint: str = _AGAIN) -> list[ClientEvent]:
-        """Kill the worker and fail the job."""
+        """End the worker and fail the job."""
         process = self._process
         assert process is not None  # noqa: S101
-        process.kill()
-        process.wait(self.deadlines.terminate)
+        process.close_input()
+        if not process.wait(_LAST_WORDS):
+            process.kill()
+            process.wait(self.deadlines.terminate)
         error = WorkerError(code, message, hint, self._tail())
         self._forget_process()
         return self._end(_cancelled() if self._cancelled_at is not None else error)
@@ -416,6 +437,7 @@ class WorkerClient:
             self._process.close_input()
         self._process = None
         self.hello = None
+        self._warm = False
 
     def _make_folder(self) -> Path:
         """This client's own folder, made once; those that dead clients left behind are removed."""

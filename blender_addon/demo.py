@@ -124,7 +124,8 @@ def light_and_frame(scene: Scene, face: Object) -> None:
 
     scene.world = bpy.data.worlds.new("World")
     scene.world.color = (0.055, 0.06, 0.07)
-    scene.view_settings.view_transform = "Standard"  # colours as they are, not as a film's
+    colours: Any = scene.view_settings
+    colours.view_transform = "Standard"  # as they are, not as a film shows them
     scene.render.engine = "BLENDER_WORKBENCH"  # type: ignore[assignment]  # types know one only
     # Half a second a frame on two cores with no graphics card; world-space cavity would double it.
     scene.display.render_aa = "5"

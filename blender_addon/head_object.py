@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import bpy
 import numpy as np
@@ -11,13 +10,16 @@ from bpy.types import Context, Material, Mesh, Object
 from mathutils import Matrix, Vector
 from numpy.typing import NDArray
 
+from . import followers
+
 from emoface_core.face.head import Head, MouthInterior, load_head
 
 # FLAME's frame (y up, facing +z) to Blender's (z up, facing -y).
 _UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
 # Seen from the eyeball's centre: half the angle that the pupil and the iris take up.
 _PUPIL, _IRIS = np.radians(11.0), np.radians(28.0)
-_CANDIDATES = 14  # vertices among which those that carry the lower teeth are sought
+_BROW_POINTS, _BROW_HEIGHT = 16, 0.0065  # along a brow; metres at its thickest
+_BROW_LIFT = 0.0008  # metres above the skin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ _BROWS = Look("EmoFace Brows", (0.10, 0.06, 0.04), 0.8)
 _EYE = Look("EmoFace Eye White", (0.85, 0.84, 0.82), 0.15)
 _IRIS_LOOK = Look("EmoFace Iris", (0.07, 0.17, 0.25), 0.15)
 _PUPIL_LOOK = Look("EmoFace Pupil", (0.004, 0.004, 0.004), 0.1)
-_FACE_LOOKS = (_SKIN, _LIPS, _BROWS, _EYE, _IRIS_LOOK, _PUPIL_LOOK)
+_GUMS = Look("EmoFace Gums", (0.42, 0.12, 0.12), 0.35)
+_FACE_LOOKS = (_SKIN, _LIPS, _GUMS, _EYE, _IRIS_LOOK, _PUPIL_LOOK)
 _MOUTH_LOOKS = {
     "teeth": Look("EmoFace Teeth", (0.82, 0.78, 0.68), 0.2),
-    "gum": Look("EmoFace Gums", (0.42, 0.12, 0.12), 0.35),
+    "gums": _GUMS,
     "tongue": Look("EmoFace Tongue", (0.48, 0.16, 0.16), 0.45),
 }
 
@@ -49,6 +52,7 @@ def add_head(context: Context, name: str = "EmoFace Head") -> Object:
     unit = 1.0 / context.scene.unit_settings.scale_length
     face = _add_face(context, head, name, unit)
     _add_mouth(context, head, face, unit)
+    _add_brows(context, head, face, unit)
     face.location = _free_place(context, face)
     for obj in context.selected_objects:
         obj.select_set(False)
@@ -66,7 +70,7 @@ def _add_face(context: Context, head: Head, name: str, unit: float) -> Object:
 def face_looks(head: Head) -> NDArray[np.int32]:
     """(9976,) index into the face's materials for each triangle."""
     looks = np.zeros(len(head.faces), np.int32)
-    for region, look in (("lips", 1), ("brows", 2), ("eyeballs", 3)):
+    for region, look in (("lips", 1), ("mouth_inside", 2), ("eyeballs", 3)):
         inside = np.zeros(len(head.vertices), bool)
         inside[head.regions[region]] = True
         looks[inside[head.faces].all(axis=1)] = look
@@ -81,71 +85,69 @@ def face_looks(head: Head) -> NDArray[np.int32]:
 
 
 def _add_mouth(context: Context, head: Head, face: Object, unit: float) -> None:
+    """Teeth, gums and tongue."""
     teeth = head.teeth
-    looks = [_MOUTH_LOOKS.get(name, _MOUTH_LOOKS["gum"]) for name in teeth.materials]
-    for name, wanted in (("Upper Teeth", ~teeth.lower), ("Lower Teeth", teeth.lower)):
-        ids = np.flatnonzero(wanted)
-        chosen = wanted[teeth.faces].all(axis=1)
-        if not chosen.any():
-            continue
-        renumber = np.full(len(teeth.vertices), -1, np.int32)
-        renumber[ids] = np.arange(len(ids), dtype=np.int32)
-        vertices = teeth.vertices[ids] @ _UPRIGHT.T * unit
-        obj = _add_object(context, f"{face.name} {name}", vertices, renumber[teeth.faces[chosen]])
-        _paint(obj.data, looks, teeth.face_material[chosen])
-        obj.parent = face
-        obj.hide_select = True  # a click on the teeth means the face
-        if name == "Lower Teeth":
-            _follow_jaw(context, obj, jaw_vertices(head, teeth))
+    mouth = _add_object(
+        context, f"{face.name} Mouth", teeth.vertices @ _UPRIGHT.T * unit, teeth.faces
+    )
+    looks = [_MOUTH_LOOKS.get(material, _GUMS) for material in teeth.materials]
+    _paint(mouth.data, looks, teeth.face_material)
+    _attach(mouth, face)
+    followers.follow_jaw(context, head, face, mouth, _UPRIGHT, unit)
 
 
-def _follow_jaw(context: Context, obj: Object, vertices: Sequence[int]) -> None:
-    """Parent to three vertices of the face, as they are moved by its shape keys."""
-    obj.parent_type = "VERTEX_3"
-    obj.parent_vertices = [int(v) for v in vertices]
-    obj.matrix_parent_inverse = Matrix.Identity(4)
-    context.view_layer.update()
-    obj.matrix_parent_inverse = obj.matrix_world.inverted()
+def _add_brows(context: Context, head: Head, face: Object, unit: float) -> None:
+    """Two strips on the skin."""
+    points, faces = brow_strips(head)
+    triangles, weights = seen_from_front(head, points)
+    corners = head.faces[triangles]
+    on_skin = head.vertices[corners]
+    normals = np.cross(on_skin[:, 1] - on_skin[:, 0], on_skin[:, 2] - on_skin[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    lift = (_BROW_LIFT * normals) @ _UPRIGHT.T * unit
+    place = (on_skin * weights[:, :, None]).sum(axis=1) @ _UPRIGHT.T * unit + lift
+    brows = _add_object(context, f"{face.name} Brows", place, faces)
+    _paint(brows.data, (_BROWS,), np.zeros(len(faces), np.int32))
+    _attach(brows, face)
+    followers.follow_skin(face, brows, corners, weights, lift)
 
 
-def jaw_vertices(head: Head, teeth: MouthInterior) -> tuple[int, int, int]:
-    """Three vertices of the face whose triangle moves most like the lower teeth, in all shapes."""
-    ids = _spread(head.vertices, teeth.jaw_ids, _CANDIDATES)
-    lower = teeth.vertices[teeth.lower].astype(np.float64)
-    wanted = lower + teeth.follow(head.shapes)[:, teeth.lower]
-    posed = (head.vertices + head.shapes).astype(np.float64)
-    best, best_error = (int(ids[0]), int(ids[1]), int(ids[2])), np.inf
-    for triple in combinations(ids, 3):
-        rest, frames = _frames(head.vertices[None, triple])[0], _frames(posed[:, triple])
-        local = (lower - rest[:3, 3]) @ rest[:3, :3]
-        shown = local @ np.swapaxes(frames[:, :3, :3], 1, 2) + frames[:, None, :3, 3]
-        error = float(np.square(shown - wanted).sum())
-        if error < best_error:
-            best, best_error = tuple(int(v) for v in triple), error  # type: ignore[assignment]
-    return best
+def _attach(obj: Object, face: Object) -> None:
+    obj.parent = face
+    obj.hide_select = True  # a click on the teeth means the face
 
 
-def _spread(points: NDArray, ids: NDArray, count: int) -> NDArray:
-    """`count` of the ids, far from each other."""
-    chosen = [0]
-    distance = np.full(len(ids), np.inf)
-    while len(chosen) < min(count, len(ids)):
-        step = np.linalg.norm(points[ids] - points[ids[chosen[-1]]], axis=1)
-        distance = np.minimum(distance, step)
-        chosen.append(int(distance.argmax()))
-    return ids[chosen]
+def brow_strips(head: Head) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Points (B, 2) of two brows as seen from the front, metres, and triangles between them."""
+    points, faces = [], []
+    along = np.linspace(0, 1, _BROW_POINTS)
+    half = 0.5 * _BROW_HEIGHT * (0.3 + 0.7 * np.sqrt(1 - along))
+    for side, eye in zip((1, -1), head.eye_centres, strict=True):
+        across = abs(eye[0]) - 0.019 + 0.041 * along  # from beside the nose to past the eye
+        line = eye[1] + 0.0172 + 0.0030 * np.sin(np.pi * (0.06 + 0.94 * along))
+        start = 2 * _BROW_POINTS * len(points)
+        points.append(np.stack([np.r_[across, across] * side, np.r_[line + half, line - half]], 1))
+        for a in range(start, start + _BROW_POINTS - 1):
+            b, c, d = a + 1, a + _BROW_POINTS, a + _BROW_POINTS + 1
+            faces += [(a, c, b), (b, c, d)] if side > 0 else [(a, b, c), (b, d, c)]
+    return np.concatenate(points).astype(np.float32), np.array(faces, np.int32)
 
 
-def _frames(triangles: NDArray) -> NDArray:
-    """(N, 4, 4) the frame that Blender's three-vertex parent has, up to a fixed turn."""
-    a, b, c = np.moveaxis(triangles.astype(np.float64), 1, 0)
-    normal = np.cross(b - a, c - a)
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-30
-    edge = (b - a) / (np.linalg.norm(b - a, axis=1, keepdims=True) + 1e-30)
-    frames = np.tile(np.eye(4), (len(triangles), 1, 1))
-    frames[:, :3, 0], frames[:, :3, 1], frames[:, :3, 2] = edge, np.cross(normal, edge), normal
-    frames[:, :3, 3] = triangles.mean(axis=1)
-    return frames
+def seen_from_front(
+    head: Head, points: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The foremost triangle of the head at each (x, y), and the weights of its corners there."""
+    corners = head.vertices[head.faces].astype(np.float64)
+    a, b, c = (corners[:, i, :2] for i in range(3))
+    to_b, to_c, at = b - a, c - a, points[:, None] - a
+    area = to_b[:, 0] * to_c[:, 1] - to_b[:, 1] * to_c[:, 0]
+    area = np.where(np.abs(area) < 1e-12, np.nan, area)
+    second = (at[..., 0] * to_c[:, 1] - at[..., 1] * to_c[:, 0]) / area
+    third = (to_b[:, 0] * at[..., 1] - to_b[:, 1] * at[..., 0]) / area
+    weights = np.stack([1 - second - third, second, third], axis=-1)
+    depth = np.where((weights >= -1e-6).all(axis=-1), (weights * corners[..., 2]).sum(-1), -np.inf)
+    best = depth.argmax(axis=1)
+    return best, weights[np.arange(len(points)), best].astype(np.float32)
 
 
 def _add_object(context: Context, name: str, vertices: NDArray, faces: NDArray) -> Object:

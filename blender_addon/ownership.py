@@ -70,7 +70,7 @@ def remove_bake(obj: Object, *, keep_intensity: bool = False) -> None:
             del key[name]
     _remove_keys(obj, names, record.made_basis)
     remove_intensity = record.made_intensity and not keep_intensity and INTENSITY in obj
-    if remove_intensity and not _is_animated(obj, INTENSITY_PATH):
+    if remove_intensity and not _is_animated(obj) and not _drives_another(obj):
         del obj[INTENSITY]
     obj.data.update()
 
@@ -139,9 +139,22 @@ def _remove_keys(obj: Object, names: list[str], made_basis: bool) -> None:
         obj.active_shape_key_index = key.key_blocks.find(keep)
 
 
-def _is_animated(obj: Object, path: str) -> bool:
+def _is_animated(obj: Object) -> bool:
+    """Whether somebody keyed or drove the intensity: then it is theirs."""
     animation = obj.animation_data
     if animation is None:
         return False
     curves = [*compat.curves_in_use(animation), *animation.drivers]
-    return any(curve.data_path == path for curve in curves)
+    return any(curve.data_path == INTENSITY_PATH for curve in curves)
+
+
+def _drives_another(obj: Object) -> bool:
+    """Whether a copy of the face still takes its intensity from this object."""
+    return any(
+        target.id == obj and target.data_path == INTENSITY_PATH
+        for key in bpy.data.shape_keys
+        if key.animation_data is not None
+        for curve in key.animation_data.drivers
+        for variable in curve.driver.variables
+        for target in variable.targets
+    )

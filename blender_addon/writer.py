@@ -131,11 +131,14 @@ def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None
             curve = made.new_curve(curve_path(name), "EmoFace Emotion")
         _fill(curve, plan.frames, key_plan.values)
     animation = key.animation_data or key.animation_data_create()
+    active = animation.nla_tracks.active
     track = animation.nla_tracks.new()
     track.name = TRACK
     strip = track.strips.new(TRACK, int(plan.frames[0]), made.action)
     compat.use_slot(strip, made)
     strip.extrapolation = "HOLD"  # at rest, before and after
+    if active is not None:
+        animation.nla_tracks.active = active
 
 
 def _fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything in a .blend as plain values, to be compared datablock by datablock."""
+
+import hashlib
+from typing import Any
+
+import bpy
+import numpy as np
+
+# What Blender keeps for itself, or what merely says how often a datablock is used.
+_VOLATILE = {"rna_type", "users", "is_evaluated", "original", "session_uid", "tag", "preview"}
+_VOLATILE |= {"is_runtime_data", "depsgraph", "id_data", "library_weak_reference"}
+_DEPTH = 7
+_MANY = 200  # a collection longer than this is compared by a digest of its numbers
+
+
+def snapshot() -> dict[str, dict[str, Any]]:
+    """Every datablock's properties: {"KEY Key": {path: value}}."""
+    _read_all()  # the first look makes Blender unfold some of its own data
+    return _read_all()
+
+
+def _read_all() -> dict[str, dict[str, Any]]:
+    found = {}
+    for collection in (bpy.data.objects, bpy.data.meshes, bpy.data.shape_keys, bpy.data.actions,
+                       bpy.data.materials, bpy.data.scenes, bpy.data.armatures, bpy.data.sounds,
+                       bpy.data.node_groups, bpy.data.collections):  # fmt: skip
+        for block in collection:
+            values: dict[str, Any] = {}
+            _walk(block, "", values, 0)
+            found[f"{block.rna_type.identifier} {block.name}"] = values
+    return found
+
+
+def _walk(struct: Any, path: str, values: dict[str, Any], depth: int) -> None:
+    for name in struct.keys() if hasattr(struct, "keys") and isinstance(struct, bpy.types.ID) else []:
+        value = struct[name]
+        values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
+    for prop in struct.bl_rna.properties:
+        if prop.identifier in _VOLATILE or depth > _DEPTH:
+            continue
+        here = f"{path}.{prop.identifier}"
+        try:
+            value = getattr(struct, prop.identifier)
+        except (AttributeError, RuntimeError):
+            continue
+        if prop.type == "COLLECTION" and len(value) > _MANY:
+            values[here] = (len(value), _digest(value))
+        elif prop.type == "COLLECTION":
+            for number, item in enumerate(value):
+                _item(item, f"{here}[{number}]", values, depth)
+        elif prop.type == "POINTER":
+            _item(value, here, values, depth)
+        elif getattr(prop, "is_array", False):
+            values[here] = [tuple(v) if hasattr(v, "__len__") else v for v in value]
+        else:
+            values[here] = value
+
+
+def _digest(collection: Any) -> str:
+    content = hashlib.sha256()
+    for prop in collection[0].bl_rna.properties:
+        if prop.type in {"INT", "FLOAT", "BOOLEAN"}:
+            width = max(1, getattr(prop, "array_length", 1))
+            kind = {"INT": np.int32, "FLOAT": np.float32, "BOOLEAN": bool}[prop.type]
+            numbers = np.empty(len(collection) * width, kind)
+            collection.foreach_get(prop.identifier, numbers)
+            content.update(numbers.tobytes())
+    return content.hexdigest()
+
+
+def _item(item: Any, path: str, values: dict[str, Any], depth: int) -> None:
+    if item is None:
+        values[path] = None
+    elif isinstance(item, bpy.types.ID):
+        values[path] = f"-> {item.rna_type.identifier} {item.name}"
+        if item.is_embedded_data:
+            _walk(item, path, values, depth + 1)
+    else:
+        _walk(item, path, values, depth + 1)
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What changed, a line each."""
+    lines = [f"{name} is gone" for name in before if name not in after]
+    lines += [f"{name} is new" for name in after if name not in before]
+    for name in before.keys() & after.keys():
+        old, new = before[name], after[name]
+        lines += [
+            f"{name}{path}: {old.get(path)!r} -> {new.get(path)!r}"
+            for path in sorted(old.keys() | new.keys())
+            if old.get(path) != new.get(path)
+        ]
+    return lines

@@ -47,6 +47,7 @@ from emoface_core.training.objectives import PairedObjective, TaughtObjective
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 
 CHECKPOINT = "checkpoint.safetensors"
+VERTEX_TABLE = "attention.vertex"  # the only weights that belong to a mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,11 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         self.model = EmoFace(config.model, geometry, len(PHONES)).to(self.ranks.device)
         if config.run.start:
-            started, _ = load_tensors(Path(config.run.start))
-            load_weights(self.model, best_weights(started), f"“{config.run.start}”")
+            found = best_weights(load_tensors(Path(config.run.start))[0])
+            own = self.model.state_dict()
+            if found[VERTEX_TABLE].shape != own[VERTEX_TABLE].shape:  # it was another head's mesh
+                found[VERTEX_TABLE] = own[VERTEX_TABLE]
+            load_weights(self.model, found, f"“{config.run.start}”")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         per_epoch = max(
             1, source.batches_per_epoch // (config.optimiser.accumulate * self.ranks.count)

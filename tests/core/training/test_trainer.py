@@ -213,6 +213,18 @@ def test_a_checkpoint_is_refused_where_it_does_not_fit(tmp_path, capsys):
     assert "not a checkpoint" in capsys.readouterr().err
 
 
+def test_a_run_may_begin_with_given_weights_even_of_another_mesh(tmp_path):
+    first = trainer(config(tmp_path / "first"))
+    first.train_step()
+    path = first.save()
+    begun = trainer(config(tmp_path / "again", start=str(path), seed=7))
+    assert same(weights(begun), first.best.state_dict()) and begun.step == 0
+    full = tiny_config(attention=replace(tiny_config().attention, mesh="full"))
+    other = trainer(replace(config(tmp_path / "other", start=str(path)), model=full))
+    assert other.model.attention.vertex.shape == (42, 4)
+    assert torch.equal(other.model.phone_head.weight, first.best.phone_head.weight)
+
+
 def test_learning_rate():
     settings = OptimiserConfig(rate=1.0, warm_up_steps=10)
     assert learning_rate(0, 110, settings) == pytest.approx(0.1)

@@ -108,6 +108,7 @@ _SHORTEST_CLOSURE = 0.065
 _LABIODENTAL_MOVE = 0.080
 _AFTER_SPEECH, _BEFORE_SPEECH = 0.28, 0.14  # to and from the rest pose, seconds
 _REST_FROM, _REST_FULL = 0.08, 0.25  # pauses in between rest only partly, seconds
+_LOUDNESS_OPENS = (0.36, 0.12, 0.12)  # jaw, lower lip, upper lip: share per unit of accent
 _NARROWEST, _NARROW_SOFTNESS = 0.0020, 0.0004  # metres between the lips in speech
 # A stop labelled as one span is shut for this part of it; the rest is burst and breath.
 _SHUT_SHARE = {"p": 0.62, "b": 0.78, "m": 1.0, "β": 1.0}
@@ -137,7 +138,8 @@ class Gesture:
             *(style.jaw, style.lips, style.lips),
             *(style.spread, style.rounding, style.rounding),
         ]
-        tracks[:, :3] *= 1 + 0.22 * style.emphasis * np.clip(self.accent, -1, 1.5)[:, None]
+        louder = style.emphasis * np.clip(self.accent, -1, 1.5)
+        tracks[:, :3] *= 1 + louder[:, None] * _LOUDNESS_OPENS
         weights = _on_rig(tracks, self.shut, self.teeth, style, rig)
         return np.asarray(weights * (1 - self.rest)[:, None])
 

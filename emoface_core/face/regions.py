@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.face.apertures import ring_levels
+from emoface_core.face.apertures import neighbours, ring_levels
 from emoface_core.face.topology import boundary_loops, components, edges
 
 BROWS, NOSE, EYES, OUTER_LIPS = slice(0, 10), slice(10, 19), slice(19, 31), slice(31, 43)
@@ -99,7 +99,7 @@ def derive_regions(
     claim("brows", (brow < 0.0075) & (brow_moves > 0.1) & (z > 0))
     claim("eyes", (around < 0.020) & (y < brow_line) & ((lids > 0.04) | (around < 0.014)))
 
-    claim("ears", _ears(vertices, faces, head & (y > landmarks[UNDER_NOSE, 1]), x))
+    claim("ears", fine_patch(vertices, faces, 0.0055))
     claim("forehead", (y >= brow_line - 0.002) & (z > 0) & (brow_moves > 0.03))
     jaw_moves = (
         np.linalg.norm(shapes["jawOpen"], axis=1)
@@ -118,12 +118,8 @@ def derive_regions(
     claim("scalp", np.ones(n, bool))
 
     regions = {name: np.flatnonzero(owner == name).astype(np.int32) for name in np.unique(owner)}
-    lower = jaw_moves > 0.5
-    is_lips = owner == "lips"
-    inside = is_lips & (level <= 2)
+    inside = (owner == "lips") & (level <= 2)
     regions |= {
-        "upper_lip": _ids(is_lips & ~lower),
-        "lower_lip": _ids(is_lips & lower),
         "mouth_inside": _ids(inside),
         "left_eyeball": _ids((owner == "eyeballs") & (x > 0)),
         "right_eyeball": _ids((owner == "eyeballs") & (x < 0)),
@@ -138,21 +134,38 @@ def derive_regions(
     return regions
 
 
+def lip_parts(
+    lips: NDArray, faces: NDArray, mouth: NDArray, n_vertices: int
+) -> dict[str, NDArray[np.int32]]:
+    """The upper and the lower lip, split at the corners' columns of the mouth's grid."""
+    near = neighbours(faces)
+    side = np.zeros(n_vertices)
+    side[mouth[:, 17:]], side[mouth[:, 1:16]] = 1, -1
+    known = set(mouth.ravel().tolist())
+    level = ring_levels(faces, n_vertices, mouth[0].tolist())
+    for v in sorted(set(lips.tolist()) - known, key=lambda v: (level[v], v)):
+        side[v] = np.sign(sum(side[w] for w in near[v] if level[w] < level[v]))
+    inside = np.isin(np.arange(n_vertices), lips)
+    return {"upper_lip": _ids(inside & (side > 0)), "lower_lip": _ids(inside & (side < 0))}
+
+
 def _ids(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.flatnonzero(mask).astype(np.int32)
 
 
-def _ears(
-    vertices: NDArray, faces: NDArray, above: NDArray[np.bool_], x: NDArray
-) -> NDArray[np.bool_]:
-    """The finely meshed patch around the outermost vertex of the left side."""
+def fine_patch(vertices: NDArray, faces: NDArray, finer_than: float) -> NDArray[np.bool_]:
+    """The left ear (V,): finely meshed vertices joined to the outermost one at its height.
+
+    `finer_than` in metres is how long the edges at a vertex may be on average.
+    """
     pairs = edges(faces)
     length = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1)
     total = np.zeros(len(vertices))
     np.add.at(total, pairs, length[:, None])
-    fine = total / np.maximum(np.bincount(pairs.ravel(), minlength=len(vertices)), 1) < 0.0055
+    fine = total / np.maximum(np.bincount(pairs.ravel(), minlength=len(vertices)), 1) < finer_than
+    above = (vertices[:, 1] > -0.02) & (np.bincount(pairs.ravel(), minlength=len(vertices)) > 0)
     ear = np.zeros(len(vertices), bool)
-    ear[np.argmax(np.where(above, x, -np.inf))] = True
+    ear[np.argmax(np.where(above, vertices[:, 0], -np.inf))] = True
     while True:
         touched = ear.copy()
         touched[pairs[ear[pairs[:, 0]], 1]] = True

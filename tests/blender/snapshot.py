@@ -9,7 +9,14 @@ import numpy as np
 
 # What Blender keeps for itself, or what merely says how often a datablock is used.
 _VOLATILE = {"rna_type", "users", "is_evaluated", "original", "session_uid", "tag", "preview"}
-_VOLATILE |= {"is_runtime_data", "depsgraph", "id_data", "library_weak_reference"}
+_VOLATILE |= {
+    "is_runtime_data",
+    "depsgraph",
+    "view_layers",
+    "tool_settings",
+    "id_data",
+    "library_weak_reference",
+}
 _DEPTH = 7
 _MANY = 200  # a collection longer than this is compared by a digest of its numbers
 
@@ -33,7 +40,9 @@ def _read_all() -> dict[str, dict[str, Any]]:
 
 
 def _walk(struct: Any, path: str, values: dict[str, Any], depth: int) -> None:
-    for name in struct.keys() if hasattr(struct, "keys") and isinstance(struct, bpy.types.ID) else []:
+    for name in (
+        struct.keys() if hasattr(struct, "keys") and isinstance(struct, bpy.types.ID) else []
+    ):
         value = struct[name]
         values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
     for prop in struct.bl_rna.properties:

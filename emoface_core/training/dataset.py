@@ -21,14 +21,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emoface_core.audio import level, mel
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.audio.level import level_gain
 from emoface_core.audio.mel import FEATURE_RATE, log_mel, network_frames
 from emoface_core.emotions import EMOTIONS, emotion_index
 from emoface_core.errors import EmoFaceError, InputError
+from emoface_core.face.head import load_head
 from emoface_core.model.config import N_MELS, RATE
 from emoface_core.model.emoface import Condition
 from emoface_core.model.geometry import FaceGeometry
+from emoface_core.training import articulation, augmentation, contacts, expression
+from emoface_core.training import prosody as prosody_module
 from emoface_core.training.articulation import ArticulationStyle, plan
 from emoface_core.training.augmentation import augment, pad, shift_spans
 from emoface_core.training.batches import BatchSource, PairedBatch, TaughtBatch
@@ -154,7 +158,7 @@ class TaughtSource:
             return np.stack([clips.tracks[name][at] for _, at in crops])
 
         mel_at = [slice(2 * at.start, 2 * at.stop) for _, at in crops]
-        mel = np.stack([clips.tracks["mel"][at] for at in mel_at]).astype(np.float32)
+        heard = np.stack([clips.tracks["mel"][at] for at in mel_at]).astype(np.float32)
         valid = np.ones((size, frames), np.float32)
         for row, (clip, at) in enumerate(crops):
             if at.start > clips.starts[clip]:
@@ -162,13 +166,13 @@ class TaughtSource:
             if at.stop < clips.ends[clip]:
                 valid[row, -CUT_EDGE:] = 0
         if vary:
-            _mask(mel, rng)
+            _mask(heard, rng)
         emotions = torch.from_numpy(clips.emotions[[clip for clip, _ in crops]])
         # A third without emotion, since everything else is laid on that; else up to exaggeration.
         own = np.where(rng.random(size) < 0.35, 0.0, rng.uniform(0.3, 1.3, size))
         other = rng.uniform(0.6, 1.4, size)
         return TaughtBatch(
-            mel=torch.from_numpy(mel),
+            mel=torch.from_numpy(heard),
             valid=torch.from_numpy(valid),
             speech=_tensor(track("speech")),
             layer_self=_tensor(track("layer_self")),
@@ -256,6 +260,8 @@ def prepare(config: DataConfig) -> Path:
     corpus = open_corpus(Path(config.corpus))
     made_from = {
         "format": FORMAT,
+        "head": load_head().digest,
+        "teachers": _teachers_digest(),
         "corpus": corpus.info["sources"],
         "variants": config.variants,
         "more": config.more,
@@ -381,6 +387,14 @@ def _mask(mel: NDArray[np.float32], rng: np.random.Generator) -> None:
         clip[:, low : low + width] = clip.mean()
         start, length = int(rng.integers(len(clip))), int(rng.integers(0, FEATURE_RATE // 25))
         clip[start : start + length] = clip.mean()
+
+
+def _teachers_digest() -> str:
+    """Changes with the code that clips are made by, so that no clip of an older one is used."""
+    total = hashlib.sha256()
+    for module in (articulation, augmentation, contacts, expression, level, mel, prosody_module):
+        total.update(Path(str(module.__file__)).read_bytes())
+    return total.hexdigest()
 
 
 def _number(name: str) -> int:

@@ -2,7 +2,7 @@
 """From the model's curves to offsets of vertices: two branches mixed by the attention map."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,18 +106,29 @@ class Rig:
 
 def rig_for(model: ModelInfo) -> Rig:
     """The installed head as a model's rig; InputError if the model belongs to another head."""
-    head = load_head()
-    if model.head_digest != head.digest:
+    if model.head_digest != head_digest():
         raise InputError(
             "The model was trained on another head than the one installed.",
             "Use the head and the model of the same release.",
         )
     attention = from_mapping(ModelConfig, model.config, "the model's description").attention
+    return _rig(attention.mesh, attention.fusion)
+
+
+@cache
+def head_digest() -> str:
+    """Of the installed head; it does not change while we run."""
+    return load_head().digest
+
+
+@cache
+def _rig(mesh: str, fusion: str) -> Rig:
+    head = load_head()
     every = np.arange(len(head.vertices))
     shapes = np.ascontiguousarray(head.shapes.reshape(len(head.shapes), -1))
-    if attention.mesh == "full":
-        return Rig(head, Mixer(shapes, every), len(every), attention.fusion == "add")
+    if mesh == "full":
+        return Rig(head, Mixer(shapes, every), len(every), fusion == "add")
     carry = np.zeros((len(head.coarse.ids), len(every)), np.float32)
     for index, weight in zip(head.coarse.up_index.T, head.coarse.up_weight.T, strict=True):
         np.add.at(carry, (index, every), weight)
-    return Rig(head, Mixer(shapes, carry), len(carry), attention.fusion == "add")
+    return Rig(head, Mixer(shapes, carry), len(carry), fusion == "add")

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 MAX_KEYS = 320
-_STUDIED = 1200  # rows whose telling vertices are looked at to find the directions of the motion
+_STUDIED = 2400  # rows whose telling vertices are looked at to choose the number of directions
+_SKETCHED = 800  # of these, rows that the directions themselves are found from
+_HARDEST = 200  # rows that the number of directions is first chosen by
 _LIFTED = 4  # whole rows for each key, from which the key's whole shape is found
 _CHECKED = 24  # rows that look worst, and as many others, are checked on all vertices
 _ATTEMPTS = 8
 _MORE_TELLING = 40  # vertices that join after each attempt
 _CHUNK = 4096  # rows at a time
-_MARGIN = 0.8  # of the tolerance, on the telling vertices: the others may be a little worse
+_MARGIN = 1.0  # of the tolerance: what the lifted keys miss is measured, and tends to be less
 _FIRST_RANK = 96
 
 
@@ -66,7 +68,7 @@ def fit_keys(motion: Motion, tolerance: float, most: int = MAX_KEYS) -> KeyShape
         directions = _principal(few, _MARGIN * tolerance, most)
         lifted = np.union1d(lifted, studied[_telling_rows(few, directions)])
         basis = _lift(motion, lifted, telling, directions)
-        curves, error = _curves(motion, telling, basis)
+        curves, error = _curves(motion, telling, basis, (studied, few))
         suspects = np.union1d(np.argsort(error)[-_CHECKED:], drawn[-_CHECKED:])
         errors = _distance(motion.whole(suspects) - np.tensordot(curves[suspects], basis, 1))
         worst = float(max(errors.max(initial=0.0), error.max(initial=0.0)))
@@ -76,7 +78,8 @@ def fit_keys(motion: Motion, tolerance: float, most: int = MAX_KEYS) -> KeyShape
             break
         bad = np.flatnonzero(error > 0.9 * tolerance)
         more = np.union1d(suspects, bad[:: max(1, len(bad) // 100)])
-        studied, lifted = np.union1d(studied, more), np.union1d(lifted, more)
+        studied = np.concatenate([studied, np.setdiff1d(more, studied)])
+        lifted = np.union1d(lifted, more)
         telling = np.union1d(telling, np.argsort(errors.max(axis=0))[-_MORE_TELLING:])
     assert best is not None  # noqa: S101
     return _scaled(best)
@@ -93,17 +96,22 @@ def _telling_rows(few: Floats, directions: Floats) -> NDArray[np.intp]:
 def _principal(few: Floats, tolerance: float, most: int) -> Floats:
     """(R, v * 3) orthonormal: as few directions of rows (n, v, 3) as meet each in `tolerance`."""
     rows = few.reshape(len(few), -1)
-    rank = min(_FIRST_RANK, most, *rows.shape)
+    sketch = rows[-_SKETCHED:]  # rows that were hard to meet joined at the end
+    rank = min(_FIRST_RANK, most, *sketch.shape)
     while True:
-        directions = _directions(rows, rank)
+        directions = _directions(sketch, rank)
         weights = rows @ directions.T
-        if _misses(few, weights, directions) <= tolerance or rank >= min(most, *rows.shape):
+        if rank == min(most, *sketch.shape):
             break
-        rank = min(2 * rank, most, *rows.shape)
+        if _misses(few, weights, directions).max() <= tolerance:
+            break
+        rank = min(2 * rank, most, *sketch.shape)
+    half = len(directions) // 2
+    hard = np.argsort(_misses(few, weights[:, :half], directions[:half]))[-_HARDEST:]
     low, high = 1, len(directions)  # `high` directions are enough, or all that may be
     while low < high:
         middle = (low + high) // 2
-        if _misses(few, weights[:, :middle], directions[:middle]) <= tolerance:
+        if _misses(few[hard], weights[hard, :middle], directions[:middle]).max() <= tolerance:
             high = middle
         else:
             low = middle + 1
@@ -124,10 +132,10 @@ def _directions(rows: Floats, rank: int) -> Floats:
     return np.ascontiguousarray((space @ turn[:, np.argsort(values)[::-1]]).T, np.float32)
 
 
-def _misses(few: Floats, weights: Floats, directions: Floats) -> float:
-    """The largest distance of a vertex from what some directions give."""
+def _misses(few: Floats, weights: Floats, directions: Floats) -> Floats:
+    """(n,) the largest distance of a vertex from what some directions give."""
     rest = few.reshape(len(few), -1) - weights @ directions
-    return float(_distance(rest.reshape(few.shape)).max(initial=0.0))
+    return _distance(rest.reshape(few.shape)).max(axis=1)
 
 
 def _lift(
@@ -140,19 +148,30 @@ def _lift(
     return (solve @ whole.reshape(len(rows), -1)).reshape(-1, *whole.shape[1:])
 
 
-def _curves(motion: Motion, telling: NDArray[np.intp], basis: Floats) -> tuple[Floats, Floats]:
-    """Curves (N, R) by least squares on the telling vertices, and each row's worst error there."""
+def _curves(
+    motion: Motion,
+    telling: NDArray[np.intp],
+    basis: Floats,
+    known: tuple[NDArray[np.intp], Floats],
+) -> tuple[Floats, Floats]:
+    """Curves (N, R) by least squares on the telling vertices, and each row's worst error there.
+
+    `known`: rows, and their telling vertices, that need not be made again.
+    """
     few = basis[:, telling].reshape(len(basis), -1)
     solve = np.linalg.pinv(few.astype(np.float64), rcond=1e-6).astype(np.float32)
     curves = np.empty((motion.rows, len(basis)), np.float32)
     error = np.empty(motion.rows, np.float32)
-    for first in range(0, motion.rows, _CHUNK):
-        rows = np.arange(first, min(first + _CHUNK, motion.rows))
-        part = motion.part(rows, telling)
-        flat = part.reshape(len(part), -1)
-        curves[rows] = flat @ solve
-        rest = (flat - curves[rows] @ few).reshape(part.shape)
-        error[rows] = _distance(rest).max(axis=1, initial=0.0)
+
+    def meet(rows: NDArray[np.intp], part: Floats) -> None:
+        curves[rows] = part.reshape(len(part), -1) @ solve
+        error[rows] = _misses(part, curves[rows], few)
+
+    meet(*known)
+    others = np.setdiff1d(np.arange(motion.rows), known[0])
+    for first in range(0, len(others), _CHUNK):
+        rows = others[first : first + _CHUNK]
+        meet(rows, motion.part(rows, telling))
     return curves, error
 
 

@@ -63,6 +63,12 @@ SYSTEM_LIBRARIES = {
     "libgomp.so.1": "libgomp1",
 }
 
+VOICES = {  # program -> the packages with it and its voices
+    "flite": "flite",
+    "espeak-ng": "espeak-ng",
+    "festival": "festival festvox-kdlpc16k festvox-kallpc16k festvox-us-slt-hts",
+}
+
 
 class BuildError(Exception):
     """What stops the build, in one sentence that says what to do."""
@@ -131,25 +137,37 @@ def missing_libraries() -> list[str]:
     return [library for library in SYSTEM_LIBRARIES if not loads(library)]
 
 
-def see_to_system(*, blender: bool = True) -> None:
+def missing_voices() -> list[str]:
+    """The packages of synthetic voices, which some tests of the training code listen to."""
+    missing = [packages for program, packages in VOICES.items() if not shutil.which(program)]
+    return " ".join(missing).split()
+
+
+def see_to_system(*, blender: bool = True, voices: bool = False) -> None:
     """Install what the system lacks where we may, else say the one line that does."""
     packages = [SYSTEM_LIBRARIES[name] for name in missing_libraries()] if blender else []
     if importlib.util.find_spec("ensurepip") is None:  # Debian splits it off
         packages.append(f"python{running_python()}-venv")
+    we_may = shutil.which("apt-get") is not None and os.geteuid() == 0
+    if voices and missing_voices():
+        if we_may:
+            packages += missing_voices()
+        else:  # they can be done without
+            say(f"Not here, so their tests are skipped: {' '.join(missing_voices())}")
     if not packages:
         return
-    if not shutil.which("apt-get"):
-        raise BuildError(
-            "Blender needs system libraries that are not here: "
-            + ", ".join(missing_libraries())
-            + ". Install them with your package manager and try again."
-        )
-    if os.geteuid() != 0:
+    if we_may:
+        say(f"Installing system packages: {' '.join(packages)}")
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        run(["apt-get", "update", "-qq"], env=env)
+        run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages], env=env)
+    elif shutil.which("apt-get"):
         raise BuildError(f"First run: sudo apt-get install -y {' '.join(packages)}")
-    say(f"Installing system packages: {' '.join(packages)}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run(["apt-get", "update", "-qq"], env=env)
-    run(["apt-get", "install", "-qq", "-y", "--no-install-recommends", *packages], env=env)
+    else:
+        lacking = ", ".join(missing_libraries() or packages)
+        raise BuildError(
+            f"System libraries are not here: {lacking}. Install them with your package manager."
+        )
 
 
 def extras(*names: str) -> list[str]:
@@ -191,7 +209,7 @@ def environment(folder: Path, python: Path, version: str, requirements: Sequence
 def main_environment(*names: str) -> Path:
     """`.venv`, with pyproject.toml's extras of these names and the Blender of its Python."""
     python, version = main_python()
-    see_to_system(blender="blender" in names)
+    see_to_system(blender="blender" in names, voices="dev" in names)
     wanted = extras("engine", *names)
     bpy = BPY[BLENDER_OF_PYTHON[version]]
     wanted.append(f"numpy=={bpy.numpy}")
@@ -353,7 +371,6 @@ def extension(arguments: argparse.Namespace) -> int:
 
 def wheels(arguments: argparse.Namespace) -> int:
     """Download the bundled wheels by their lock and check them; `--update` rewrites the lock."""
-    see_to_system(blender=False)
     python = main_environment()
     update = ["--update"] if arguments.update else []
     return run_code([python, ROOT / "wheels" / "bundle.py", "wheels", *update])

@@ -27,7 +27,7 @@ def own_neutral(head: Head) -> Neutral:
 
 def read_neutral(path: Path, head: Head) -> Neutral:
     """A mesh file with FLAME's topology. InputError for another, or one that is no face."""
-    from emoface_core.face.meshes import read_mesh  # noqa: PLC0415
+    from emoface_core.face.meshes import read_mesh
 
     vertices, faces = read_mesh(path)
     check_topology(len(vertices), faces)

@@ -17,7 +17,9 @@ class RowStore:
         """`folder`: where the file would go (None: the system's temporary folder)."""
         self.columns = columns
         self.rows = 0
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY, dir=folder)  # noqa: SIM115
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115  # closed by `close`
+            max_size=_IN_MEMORY, dir=None if folder is None else str(folder)
+        )
 
     def append(self, rows: NDArray[np.float32]) -> None:
         """Add (n, columns) rows, or (n,) numbers if there is one column."""

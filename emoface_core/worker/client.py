@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -259,7 +259,7 @@ class WorkerClient:
         self,
         progress: Callable[[str, int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
-        **options,  # noqa: ANN003  # those of submit
+        **options: Any,  # those of submit
     ) -> BakeLayers:
         """`submit` and `wait`."""
         self.submit(**options)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from .protocol import MAX_LINE, Event, Message, ProtocolError, Request, decode, encode
+from .protocol import MAX_LINE, Message, ProtocolError, Request, decode, encode
 
 WORKER_MAIN = Path(__file__).with_name("worker_main.py")
 _LOG_LINES = 200
@@ -55,7 +55,7 @@ class Closed:
     garbage: str = ""
 
 
-Heard: TypeAlias = Event | Closed
+Heard: TypeAlias = Message | Closed  # an Event, if all is well
 
 
 def clean_environment() -> dict[str, str]:
@@ -163,11 +163,11 @@ class Process:
                     garbage = "an unfinished line" if len(line) <= MAX_LINE else "a line too long"
                     break
                 try:
-                    message: Message = decode(line)
+                    message = decode(line)
                 except ProtocolError as error:
                     garbage = f"{line[:60]!r} ({error})"
                     break
-                self.heard.put(message)  # type: ignore[arg-type]  # requests: the client refuses
+                self.heard.put(message)
         self.heard.put(Closed(garbage))
 
     def _keep_log(self, stderr: IO[bytes]) -> None:

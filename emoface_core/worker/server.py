@@ -161,6 +161,8 @@ class _Server:
         from emoface_core.engine.animate import AnimateOptions, animate
         from emoface_core.files import atomic_path
 
+        shown = ("", 0.0)  # the last progress that was sent: stage and time
+
         def cancelled() -> bool:
             return self._stop.is_set() or job.job in self._unwanted
 
@@ -173,7 +175,6 @@ class _Server:
                 shown = (stage, now)
                 self.send(Progress(job.job, stage, done, total))
 
-        shown = ("", 0.0)
         output = Path(job.output)
         options = AnimateOptions(
             emotion=job.emotion,

@@ -34,9 +34,10 @@ _FLIP = np.array([-1.0, 1.0, 1.0])
 _POLES = (3929, 3930)  # FLAME's vertices behind the left and the right eyeball
 _LEFT_BALL, _RIGHT_BALL = slice(3931, 4477), slice(4477, 5023)  # FLAME's eyeballs
 _SKIN = 3931  # FLAME's vertices without the eyeballs
-_EAR_FIRMNESS, _NOSTRIL_FIRMNESS = 2.0, 1.0
+_EAR_FIRMNESS, _NOSTRIL_FIRMNESS = 20.0, 1.0
 _NOSTRIL = np.array([0.0092, -0.0185, 0.056])  # metres on FLAME's template: inside the left one
 _NOSTRIL_RADIUS = 0.0085
+_EYE_FORWARD = np.array([0.0, 0.0, 0.0003])  # metres: nearer to the lids, which still clear it
 # Degrees that the eyes turn at full strength: about what ARKit's shapes do.
 _GAZE = {"Up": 25.0, "Down": 30.0, "In": 30.0, "Out": 30.0}
 # How many times as many coarse vertices a region gets as its area would give it.
@@ -80,11 +81,9 @@ def build(data_dir: Path, out: Path) -> HeadFigures:
     placed = frame.apply_points(ict.vertices)
     deltas = {name: frame.apply_vectors(d) for name, d in zip(ict.names, ict.deltas, strict=True)}
     vertices, shapes, surface, zones, loose = _laid(flame, ict, placed, deltas)
-    centre, radius = corrections.fit_sphere(
-        _visible(placed[LEFT_EYEBALL.start : LEFT_EYEBALL.stop])
-    )
+    centre, radius = _eyeball(placed[LEFT_EYEBALL.start : LEFT_EYEBALL.stop])
     vertices = _with_eyeballs(flame, vertices, centre, radius)
-    shapes = _mended(flame, vertices, shapes, centre, radius)
+    shapes = _mended(flame, vertices, shapes, centre)
     head = _assembled(flame, vertices, shapes, ict, placed, deltas, centre)
     save_head(out, head)
     reference = load_npz(folder / "flame_regions_reference.npz")
@@ -148,9 +147,13 @@ def _laid(
     return laid, symmetric_shapes(shapes, mirror), match.surface, match.zones, loose
 
 
-def _visible(ball: Floats) -> Floats:
-    """The front of an eyeball, which the lids lie on."""
-    return ball[ball[:, 2] > np.quantile(ball[:, 2], 0.5)]
+def _eyeball(ball: Floats) -> tuple[Floats, float]:
+    """Centre and radius of an eyeball without its cornea, which lids would have to jump over."""
+    centre, radius = corrections.fit_sphere(ball)
+    for _ in range(10):
+        off = np.abs(np.linalg.norm(ball - centre, axis=1) - radius)
+        centre, radius = corrections.fit_sphere(ball[off < np.quantile(off, 0.7)])
+    return centre + _EYE_FORWARD, radius
 
 
 def _with_eyeballs(flame: _Flame, skin: Floats, centre: Floats, radius: float) -> Floats:
@@ -170,14 +173,11 @@ def _mended(
     vertices: Floats,
     shapes: Mapping[str, Floats],
     centre: Floats,
-    radius: float,
 ) -> dict[str, Floats]:
     """Shapes for all vertices: lids and lips that meet, eyes that turn, left as right."""
     skin, faces, mirror = vertices[:_SKIN], flame.skin_faces, flame.mirror
     parts = dict(shapes)
-    parts["eyeBlink_L"] = corrections.close_lids(
-        skin, faces, flame.eye, parts["eyeBlink_L"], centre, radius
-    )
+    parts["eyeBlink_L"] = corrections.close_lids(skin, faces, flame.eye, parts["eyeBlink_L"])
     parts["eyeBlink_R"] = mirrored(parts["eyeBlink_L"], mirror[:_SKIN])
     shut = skin + parts["jawOpen"] + parts["mouthClose"]
     parts["mouthClose"] = parts["mouthClose"] + corrections.close_lips(

@@ -11,59 +11,68 @@ Floats = NDArray[np.float64]
 _SEAM = 3  # row of `mouth_grid` along which the lips touch
 _MARGIN = 3  # row of `eye_grid` along which the lids touch
 _LIP_REACH, _LID_REACH = 8, 9  # rings beyond which a correction moves nothing
-_CLEARANCE = 2.5e-4  # metres that a lid keeps off the eyeball
 
 
 def close_lips(vertices: NDArray, faces: NDArray, mouth: NDArray, moved: NDArray) -> Floats:
-    """The field (V, 3) that brings the lips of a posed face as close as `vertices`' seam says.
+    """The field (V, 3) that shuts the lips of a posed face, half of the way by each.
 
-    `moved` (V, 3) is the posed face. Each lip goes half the way, so that every pair of the seam
-    stands apart by as little as in the neutral `vertices`.
+    `moved` (V, 3) is the posed face. The edges of the lips then run at one height, as seen from
+    the front, and as far one before the other as in the neutral `vertices`.
     """
     lower, upper = mouth[_SEAM, 1:16], mouth[_SEAM, 31:16:-1]
     excess = (moved[upper] - moved[lower]) - (vertices[upper] - vertices[lower])
-    return _lip_field(vertices, faces, mouth, excess)
+    shift = np.concatenate([-excess / 2, excess / 2])
+    ids = np.concatenate([upper, lower])
+    shift[:, 1] = _middle_height(moved, mouth, moved[ids, 0] + shift[:, 0]) - moved[ids, 1]
+    return _lip_field(vertices, faces, mouth, ids, shift)
 
 
 def shut_neutral(vertices: NDArray, faces: NDArray, mouth: NDArray) -> Floats:
-    """The field (V, 3) that shuts a neutral's parted lips: both edges meet at the same height."""
-    lower, upper = mouth[_SEAM, 1:16], mouth[_SEAM, 31:16:-1]
-    return _lip_field(vertices, faces, mouth, (vertices[upper] - vertices[lower]) * [0, 1, 0])
+    """The field (V, 3) that shuts a neutral's parted lips: both edges run at one height."""
+    ids = np.concatenate([mouth[_SEAM, 31:16:-1], mouth[_SEAM, 1:16]])
+    shift = np.zeros((len(ids), 3))
+    shift[:, 1] = _middle_height(vertices, mouth, vertices[ids, 0]) - vertices[ids, 1]
+    return _lip_field(vertices, faces, mouth, ids, shift)
 
 
-def _lip_field(vertices: NDArray, faces: NDArray, mouth: NDArray, excess: NDArray) -> Floats:
-    lower, upper = mouth[_SEAM, 1:16], mouth[_SEAM, 31:16:-1]
+def seam_gap(vertices: NDArray, mouth: NDArray, across: NDArray) -> Floats:
+    """Height (N,) of the upper lip's edge over the lower's at `across` (N,) along x."""
+    upper, lower = _edges(vertices, mouth)
+    return np.interp(across, *upper) - np.interp(across, *lower)
+
+
+def _edges(vertices: NDArray, mouth: NDArray) -> list[tuple[Floats, Floats]]:
+    """The lips' edges, corner to corner, as x and height; x rises."""
+    lines = []
+    for ring in (np.append(mouth[_SEAM, 16:], mouth[_SEAM, 0]), mouth[_SEAM, 16::-1]):
+        x, y = vertices[ring, 0], vertices[ring, 1]
+        lines.append((np.maximum.accumulate(x), y))
+    return lines
+
+
+def _middle_height(vertices: NDArray, mouth: NDArray, across: NDArray) -> Floats:
+    upper, lower = _edges(vertices, mouth)
+    return (np.interp(across, *upper) + np.interp(across, *lower)) / 2
+
+
+def _lip_field(
+    vertices: NDArray, faces: NDArray, mouth: NDArray, ids: NDArray, shift: NDArray
+) -> Floats:
     level = ring_levels(faces, len(vertices), mouth[0].tolist())
     still = (level > _LIP_REACH) | (level < 0)
     still[mouth[_SEAM, [0, 16]]] = True
-    ids, values = np.concatenate([lower, upper]), np.concatenate([excess / 2, -excess / 2])
-    return patch(vertices, faces, ids, values, still)
+    return patch(vertices, faces, ids, shift, still)
 
 
-def close_lids(
-    vertices: NDArray, faces: NDArray, eye: NDArray, blink: NDArray, centre: NDArray, radius: float
-) -> Floats:
-    """A blink (V, 3) at which the upper lid's margin lies on the lower's and clears the eyeball."""
-    blink = np.asarray(blink, np.float64)
+def close_lids(vertices: NDArray, faces: NDArray, eye: NDArray, blink: NDArray) -> Floats:
+    """A blink (V, 3) at which the upper lid's margin lies on the lower's."""
     level = ring_levels(faces, len(vertices), eye[0].tolist())
     still = (level > _LID_REACH) | (level < 0)
-    lid = ~still & (level >= 0)
-    upper = eye[_MARGIN, 1:14]
-    line = eye[_MARGIN, [*range(14, 30), 0]]
-    for _ in range(8):
-        posed = vertices + blink
-        away = posed - centre
-        depth = radius + _CLEARANCE - np.linalg.norm(away, axis=1)
-        under = np.flatnonzero(lid & (depth > 0) & (away[:, 2] > 0) & (level >= 2))
-        out = away[under] / np.linalg.norm(away[under], axis=1, keepdims=True) * depth[under, None]
-        under, out = under[~np.isin(under, upper)], out[~np.isin(under, upper)]
-        miss = nearest_on_line(posed[upper], posed[line]) - posed[upper]
-        if not len(under) and np.abs(miss).max() < 1e-5:
-            break
-        blink = blink + patch(
-            vertices, faces, np.concatenate([upper, under]), np.concatenate([miss, out]), still
-        )
-    return blink
+    still[eye[_MARGIN, 14:]] = True
+    posed = vertices + blink
+    upper, line = eye[_MARGIN, 1:14], eye[_MARGIN, [*range(14, 30), 0]]
+    miss = nearest_on_line(posed[upper], posed[line]) - posed[upper]
+    return blink + patch(vertices, faces, upper, miss, still)
 
 
 def turn(points: NDArray, centre: NDArray, *, up: float = 0.0, left: float = 0.0) -> Floats:

@@ -123,18 +123,9 @@ def _mouth_rows(
     for row, loop in {3: 0, **_INNER_ROWS}.items():
         for ids, line in zip(_arcs(mouth[row], (0, 16)), targets(loop), strict=True):
             rows.append((ids[:-1], _along(line, _fractions(vertices[ids]))[:-1], 1.0))
-    # The next row out: a little beyond the seam, and farther towards the corners, where the
-    # loops crowd together.
-    for ids, near, far in zip(
-        _arcs(mouth[4], (0, 16)),
-        (targets(-1)[0], targets(-2)[1]),
-        targets(-4),
-        strict=True,
-    ):
-        shares = _fractions(vertices[ids])
-        corner = np.clip(1 - 4 * np.minimum(shares, 1 - shares), 0, 1)[:, None]
-        points = (1 - corner) * _along(near, shares) + corner * _along(far, shares)
-        rows.append((ids[:-1], points[:-1], 0.3))
+    # The next row out is free but for its corners, which would crowd into the seam's.
+    for corner, at in zip(mouth[4, [0, 16]], _LIP_CORNERS, strict=True):
+        rows.append((np.array([corner]), placed[lips[_SEAM - 2, [at]]], 0.3))
     return rows
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.face import measures
+from emoface_core.face.corrections import seam_gap
 from emoface_core.face.head import Head, read_head
 from emoface_core.face.registration import Surface, looks_away
 from emoface_core.face.symmetry import mirrored
@@ -93,8 +94,8 @@ def _lid_gap(head: Head, eye: NDArray) -> float:
 def _lip_distances(head: Head) -> NDArray:
     """Height of the upper lip's edge over the lower's along the seam, jaw open and mouth shut."""
     posed = head.pose(jawOpen=1, mouthClose=1)
-    upper, lower = head.inner_lip_pairs.T
-    seam = posed[upper, 1] - posed[lower, 1]
+    reach = np.abs(posed[head.mouth_grid[3, [0, 16]], 0]).min()
+    seam = seam_gap(posed, head.mouth_grid, np.linspace(-0.95 * reach, 0.95 * reach, 39))
     return 1e3 * np.concatenate([seam, measures.lip_gaps(posed[None], head)[0]])
 
 

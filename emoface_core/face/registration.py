@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags, identity, kron
+from scipy.sparse import csc_matrix, csr_matrix, diags, identity, kron
 from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
@@ -249,9 +249,10 @@ def lay_over(
     """Positions (V, 3) of a mesh laid onto `surface`, all in the surface's frame and metres.
 
     `pins` hold to the end; `hints`, such as landmarks that were set by eye, only set the start and
-    fade as the mesh softens. `zones` (V,) bars triangles of other zones; vertices of `free` (V,) bool are not drawn to the
-    surface but follow the rest; with `mirror` the result is symmetric about x = 0. `firmness` (V,)
-    is the least stiffness of each vertex: intricate parts such as ears stay in shape with more.
+    fade as the mesh softens. `zones` (V,) bars triangles of other zones; vertices of `free` (V,)
+    bool are not drawn to the surface but follow the rest; with `mirror` the result is symmetric
+    about x = 0. `firmness` (V,) is the least stiffness of each vertex: intricate parts such as
+    ears stay in shape with more.
     """
     schedule = schedule or Schedule()
     vertices = np.asarray(vertices, np.float64)
@@ -263,11 +264,14 @@ def lay_over(
     drawn = np.ones(len(vertices), bool) if free is None else ~free
     rounds = list(zip(schedule.stiffness, schedule.reach, strict=True))
     rounds += rounds[-1:] * schedule.unfolding
+    fewest = len(faces) + 1
     for number, (stiffness, reach) in enumerate(rounds):
         if number >= len(schedule.stiffness):
-            folded = _around(folds(base, current, faces), faces, len(vertices))
-            if not folded.any():
+            wrong = folds(base, current, faces)
+            if wrong.sum() >= fewest or not wrong.any():
                 break
+            fewest = wrong.sum()
+            folded = _around(wrong, faces, len(vertices))
             firmness = np.where(folded, np.maximum(2 * firmness, 3 * stiffness), firmness)
         fade = min(1.0, stiffness / schedule.stiffness[0])
         strength = np.concatenate([pins.weights, fade * hints.weights]) * _PIN
@@ -280,10 +284,18 @@ def lay_over(
             weight = np.where(drawn & (hits.distance < reach), 1.0, 0.0)
             matrix, right = _pull(hits, weight, surface.on_rim(hits))
             system = (matrix + fixed).tocsc()
-            current = splu(system).solve(right + drive.ravel()).reshape(-1, 3)
+            current = _solved(system, right + drive.ravel()).reshape(-1, 3)
             if mirror is not None:
                 current = symmetrised(current, mirror)
     return current
+
+
+def _solved(system: csc_matrix, right: Floats) -> Floats:
+    """The solution of a symmetric positive system, ordered for little fill."""
+    factors = splu(
+        system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
+    return factors.solve(right)
 
 
 def _pull(hits: Hits, weight: Floats, rim: NDArray[np.bool_]) -> tuple[csr_matrix, Floats]:
@@ -353,12 +365,11 @@ def snap(
 def looks_away(
     vertices: NDArray, faces: NDArray, surface: Surface, zones: NDArray | None = None
 ) -> NDArray[np.bool_]:
-    """Which triangles (F,) look to the other side than the surface nearest to their middle."""
+    """Which triangles (F,) look to the other side than the surface does at their corners."""
     corners = vertices[faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    part = None if zones is None else zones[faces].max(axis=1)
-    hits = surface.closest(corners.mean(axis=1), zones=part)
-    return (across * hits.normals).sum(axis=1) <= 0
+    hits = surface.closest(vertices, normals=vertex_normals(vertices, faces), zones=zones)
+    return (across * hits.normals[faces].mean(axis=1)).sum(axis=1) <= 0
 
 
 def align_part(points: NDArray, normals: NDArray, surface: Surface, rounds: int = 40) -> Floats:

@@ -8,8 +8,9 @@ baked, keyed or posed by hand moves them alike, and nothing needs to be written 
 import bpy
 import numpy as np
 from bpy.types import Context, Mesh, NodeTree, Object
-from emoface_core.face.head import Head
 from numpy.typing import NDArray
+
+from emoface_core.face.head import Head
 
 _JAW = "emoface_jaw"  # attributes of the probe and of the mouth
 _CORNERS = ("emoface_a", "emoface_b", "emoface_c")  # attributes of the brows
@@ -93,8 +94,8 @@ class _Nodes:
         """Of a vector over all points."""
         node = self.add("GeometryNodeAttributeStatistic", data_type="FLOAT_VECTOR", domain="POINT")
         self.link(geometry, node.inputs["Geometry"])
-        self.link(vector, [s for s in node.inputs if s.name == "Attribute" and s.enabled][0])
-        return [s for s in node.outputs if s.name == "Sum" and s.enabled][0]
+        self.link(vector, next(s for s in node.inputs if s.name == "Attribute" and s.enabled))
+        return next(s for s in node.outputs if s.name == "Sum" and s.enabled)
 
     def finish(self, obj: Object, **position: bpy.types.NodeSocket) -> None:
         """Set the points by `Position` or `Offset`, and put the tree on an object."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 from bpy.types import Context, Material, Mesh, Object
-from mathutils import Matrix, Vector
+from mathutils import Vector
 from numpy.typing import NDArray
 
-from . import followers
+from emoface_core.face.head import Head, load_head
 
-from emoface_core.face.head import Head, MouthInterior, load_head
+from . import followers
 
 # FLAME's frame (y up, facing +z) to Blender's (z up, facing -y).
 _UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)

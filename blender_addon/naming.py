@@ -6,10 +6,11 @@ import re
 from dataclasses import asdict, dataclass, fields
 
 KEY_PREFIX = "emoface."
+EMOTION_PREFIX = "emoface.emotion."
 INTENSITY = "emoface_intensity"  # custom property of the object
 INTENSITY_PATH = f'["{INTENSITY}"]'
 RECORD = "emoface_bake"  # custom property of the Key: a BakeRecord
-CURVES = "emoface_curves"  # custom property of the Key: curves of all eight emotions
+CURVES = "emoface_curves"  # custom property of the Key: the palette of all eight emotions
 MARK = "emoface"  # custom property of our Action
 TRACK = "EmoFace"
 VERSION = 1

@@ -35,7 +35,7 @@ class BakePlan:
 
     frames: NDArray[np.float32]  # (F,) the sound's frames, and a few around them
     keys: tuple[KeyPlan, ...]
-    emotion_curves: NDArray[np.float32]  # (F, 8, R2) scaled as the keys of the emotion layer
+    palette: NDArray[np.float32]  # (F, 8, R2 + 1): see `mix_palette`
     first_frame: int  # of the sound
     sound_frames: int
     fps: float
@@ -62,6 +62,7 @@ def plan_bake(layers: BakeLayers, clip: Clip) -> BakePlan:
     speech = _ease(layers.speech_curves / speech_peak, pad)
     each_emotion = _ease(layers.emotion_curves / emotion_peak, pad)
     weights = np.pad(layers.emotion_weights, ((pad, pad), (0, 0)), mode="edge")
+    voice = np.pad(layers.voice_weights, ((pad, pad), (0, 0)), mode="edge")
     emotion = np.einsum("tk,tkr->tr", weights, each_emotion)
 
     keys: list[KeyPlan] = []
@@ -82,7 +83,7 @@ def plan_bake(layers: BakeLayers, clip: Clip) -> BakePlan:
     return BakePlan(
         frames=frames,
         keys=tuple(keys),
-        emotion_curves=each_emotion,
+        palette=np.concatenate([each_emotion, voice[:, :, None]], axis=2),
         first_frame=clip.first_frame,
         sound_frames=layers.frames,
         fps=clip.fps,
@@ -103,9 +104,18 @@ def _ease(curves: NDArray[np.float32], pad: int) -> NDArray[np.float32]:
     return np.concatenate([curves[:1] * ramp, curves, curves[-1:] * ramp[::-1]])
 
 
-def mix_emotions(
-    each_emotion: NDArray[np.float32], weights: NDArray[np.float32]
+def mix_palette(
+    palette: NDArray[np.float32], chosen: int | None, preference: float | None
 ) -> NDArray[np.float32]:
-    """(F, R) curves of the emotion keys for weights (8,) or (F, 8)."""
-    full = np.broadcast_to(weights, each_emotion.shape[:2])
-    return np.einsum("tk,tkr->tr", full, each_emotion)
+    """(F, R) curves of the emotion keys for another choice, with no new inference.
+
+    A palette (F, 8, R + 1) holds the curves of each of the eight emotions alone and, last, how
+    much of each is heard in the voice. `chosen`: index of an emotion, None for the voice's own;
+    `preference`: 0 all voice, 1 (or None) all choice.
+    """
+    each_emotion, voice = palette[:, :, :-1], palette[:, :, -1]
+    weights = voice
+    if chosen is not None:
+        share = np.float32(1.0 if preference is None else preference)
+        weights = (1 - share) * voice + share * np.eye(voice.shape[1], dtype=np.float32)[chosen]
+    return np.einsum("tk,tkr->tr", weights, each_emotion)

@@ -9,7 +9,7 @@ from bpy.types import Context, Object, PropertyGroup, Scene
 
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 
-from . import strips
+from . import ownership, strips, writer
 
 _ABOUT = {
     "neutral": "Speech alone, without emotion",
@@ -35,6 +35,12 @@ def _search_strips(_self: PropertyGroup, context: Context, text: str) -> list[st
     return [name for name in strips.strip_names(context) if text.lower() in name.lower()]
 
 
+def _remix(choices: PropertyGroup, _context: Context) -> None:
+    obj = choices.id_data
+    if ownership.record_of(obj) is not None and obj.data.library is None:
+        writer.remix(obj, choices.emotion, choices.wanted_preference())
+
+
 class EmoFaceChoices(PropertyGroup):
     """A face's sound and emotion."""
 
@@ -50,18 +56,28 @@ class EmoFaceChoices(PropertyGroup):
         name="Strip",
         description="The sound strip that is spoken. Empty: the active one, or the only one",
         search=_search_strips,
+        options=set(),
         search_options={"SORT"},
     )
     file: StringProperty(
         name="File",
         description="The sound file that is spoken: wav, flac, ogg or mp3",
         subtype="FILE_PATH",
+        options=set(),
     )
     first_frame: IntProperty(
-        name="Start", description="The frame at which the sound file begins", default=1
+        name="Start",
+        description="The frame at which the sound file begins",
+        default=1,
+        options=set(),
     )
     emotion: EnumProperty(
-        name="Emotion", description="What the face feels", items=EMOTION_ITEMS, default=AUTO
+        name="Emotion",
+        description="What the face feels. After a bake it can still be changed, at once",
+        items=EMOTION_ITEMS,
+        default=AUTO,
+        options=set(),
+        update=_remix,
     )
     preference: FloatProperty(
         name="Choice over Voice",
@@ -72,6 +88,8 @@ class EmoFaceChoices(PropertyGroup):
         max=1.0,
         default=1.0,
         subtype="FACTOR",
+        options=set(),
+        update=_remix,
     )
     intensity: FloatProperty(
         name="Intensity",
@@ -83,6 +101,7 @@ class EmoFaceChoices(PropertyGroup):
         max=MAX_INTENSITY,
         default=1.0,
         step=5,
+        options=set(),
     )
 
     def wanted_preference(self) -> float | None:

@@ -9,16 +9,19 @@ read them evaluate there as in an active Action), so the artist's active Action 
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from bpy.types import Key, Object
 from numpy.typing import NDArray
 
+from emoface_core.emotions import AUTO, MAX_INTENSITY, emotion_index
+
 from . import compat, ownership
 from .naming import (
     CURVES,
+    EMOTION_PREFIX,
     INTENSITY,
     INTENSITY_PATH,
     MARK,
@@ -27,11 +30,10 @@ from .naming import (
     VERSION,
     BakeRecord,
     curve_path,
+    property_of_path,
     value_path,
 )
-from .plan import SLIDER, BakePlan
-
-MAX_INTENSITY = 1.5
+from .plan import SLIDER, BakePlan, mix_palette
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
     key[RECORD] = record.to_json()
     _add_curves(obj, key, plan, names)
     _add_drivers(obj, key, plan, names)
-    key[CURVES] = pack_curves(plan.emotion_curves)
+    key[CURVES] = pack_palette(plan.palette)
     key.update_tag()
     obj.update_tag()
     return record
@@ -170,17 +172,54 @@ def _drive(obj: Object, key: Key, name: str) -> None:
     driver.expression = "curve * intensity"
 
 
-def pack_curves(curves: NDArray[np.float32]) -> bytes:
-    """The curves of all emotions, small enough to live in the file (about 15 kB a second).
+def remix(obj: Object, emotion: str, preference: float | None) -> bool:
+    """Give a baked face another emotion at once, from what the bake left; False if it cannot.
+
+    The emotion keys' curves are rewritten, where they are now on the timeline; speech and
+    intensity stay.
+    """
+    record = ownership.record_of(obj)
+    key = obj.data.shape_keys if record is not None else None
+    if record is None or key is None or CURVES not in key:
+        return False
+    chosen = None if emotion == AUTO else emotion_index(emotion)
+    values = mix_palette(unpack_palette(key[CURVES]), chosen, preference)
+    names = [name for name in record.keys if name.startswith(EMOTION_PREFIX)]
+    actions = ownership.our_actions(key)
+    found = {
+        property_of_path(curve.data_path): curve
+        for action in actions
+        for curve in compat.action_curves(action)
+    }
+    if len(names) != values.shape[1] or not all(name in found for name in names):
+        return False
+    if any(len(found[name].keyframe_points) != len(values) for name in names):
+        return False  # thinned by hand: a new bake is the honest way
+    for name, column in zip(names, values.T, strict=True):
+        points = found[name].keyframe_points
+        places = np.empty(2 * len(points), np.float32)
+        points.foreach_get("co", places)
+        places[1::2] = column
+        points.foreach_set("co", places)
+        found[name].update()
+    for action in actions:
+        action.update_tag()
+    key[RECORD] = replace(record, emotion=emotion, preference=preference).to_json()
+    key.update_tag()
+    return True
+
+
+def pack_palette(palette: NDArray[np.float32]) -> bytes:
+    """Small enough to live in the file: about 10 kB a second.
 
     Values are within ±1, so half precision errs by less than 0.05 % of a key's full shape.
     """
-    header = np.asarray(curves.shape, "<u4").tobytes()
-    return header + zlib.compress(curves.astype("<f2").tobytes(), 3)
+    header = np.asarray(palette.shape, "<u4").tobytes()
+    return header + zlib.compress(palette.astype("<f2").tobytes(), 3)
 
 
-def unpack_curves(data: bytes) -> NDArray[np.float32]:
-    """(F, 8, R) from `pack_curves`. ValueError if it is not that."""
+def unpack_palette(data: bytes) -> NDArray[np.float32]:
+    """(F, 8, R + 1) from `pack_palette`. ValueError if it is not that."""
     shape = np.frombuffer(data[:12], "<u4")
     try:
         flat = np.frombuffer(zlib.decompress(data[12:]), "<f2")

@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -12,6 +13,7 @@ import pytest
 from blender_addon import ownership, plan, writer
 from blender_addon.naming import INTENSITY
 from blender_addon.writer import Source
+from emoface_core.engine.emotion import chosen_weights, mixed_weights
 
 from .conftest import add_face, clip, evaluated, layers, template
 
@@ -76,7 +78,7 @@ def test_an_animated_intensity_scales_the_emotion_alone() -> None:
 def test_values_stay_within_the_sliders() -> None:
     made = plan.plan_bake(layers(), clip())
     assert max(np.abs(key.values).max() for key in made.keys) * 1.5 <= plan.SLIDER
-    assert np.abs(made.emotion_curves).max() <= 1
+    assert np.abs(made.palette).max() <= 1
 
 
 def test_a_frame_alone() -> None:
@@ -86,9 +88,21 @@ def test_a_frame_alone() -> None:
 
 
 def test_curves_of_all_emotions_travel_in_the_file() -> None:
-    curves = plan.plan_bake(layers(), clip()).emotion_curves
-    packed = writer.unpack_curves(writer.pack_curves(curves))
-    np.testing.assert_allclose(packed, curves, atol=5e-4)
+    palette = plan.plan_bake(layers(), clip()).palette
+    unpacked = writer.unpack_palette(writer.pack_palette(palette))
+    np.testing.assert_allclose(unpacked, palette, atol=5e-4)
+
+
+@pytest.mark.parametrize(("emotion", "preference"), [("sad", 1.0), ("angry", 0.4), ("auto", None)])
+def test_another_emotion_needs_no_new_bake(emotion: str, preference: float | None) -> None:
+    obj, made = add_face(), layers()
+    writer.write_bake(obj, plan.plan_bake(made, clip()), SOURCE)
+    assert writer.remix(obj, emotion, preference)
+    chosen = None if emotion == "auto" else chosen_weights(emotion)
+    weights = mixed_weights(made.voice_weights, chosen, preference)
+    wanted = replace(made, emotion_weights=weights).offsets(1.0)
+    assert worst_error(obj, wanted, 1) < 1e-4
+    assert ownership.record_of(obj).emotion == emotion
 
 
 PLAY = """

@@ -6,6 +6,7 @@ import re
 import bpy
 import numpy as np
 import pytest
+
 from blender_addon import compat, ownership, plan, target, writer
 from blender_addon.naming import INTENSITY
 from blender_addon.writer import Source

@@ -61,8 +61,12 @@ class RunConfig:
     checkpoint_minutes: float = 5.0
     log_steps: int = 20
     evaluate_steps: int = 500
+    # The rate falls with the "steps" done, or, if that is further, with the "time" that a time
+    # limit leaves: such a run ends well on a slow machine, but repeats no longer to the bit.
+    anneal: str = "steps"
 
     def __post_init__(self) -> None:
+        choice("anneal", self.anneal, ("steps", "time"))
         choice("precision", self.precision, ("bf16", "fp32"))
 
 

@@ -158,6 +158,7 @@ class Trainer:
         self.ranks = ranks or Ranks(config.run.device)
         self.out = Path(config.run.out)
         self.step = 0
+        self.time_spent = 0.0  # share of a time limit, where the rate is to follow it
         if config.run.threads:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.run.seed)
@@ -214,6 +215,8 @@ class Trainer:
             late = time_limit is not None and now - started > 60 * time_limit
             if self.ranks.agree(late):
                 break
+            if run.anneal == "time" and time_limit:
+                self.time_spent = (now - started) / (60 * time_limit)
             if now - saved > 60 * run.checkpoint_minutes:
                 self.save()
                 saved = now
@@ -229,7 +232,7 @@ class Trainer:
         settings = self.config.optimiser
         self.model.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.step, self.steps, settings)
+            group["lr"] = learning_rate(self.step, self.steps, settings, self.time_spent)
         self.optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = defaultdict(float)
         for turn in range(settings.accumulate):
@@ -375,7 +378,7 @@ class Trainer:
             return
         row = {
             "step": progress.step,
-            "rate": learning_rate(progress.step - 1, self.steps, self.config.optimiser),
+            "rate": self.optimiser.param_groups[0]["lr"],
             "audio_hours": progress.audio_hours,
             "speed": progress.speed,
             **parts,
@@ -393,12 +396,15 @@ class Trainer:
                 path.write_text("\n".join([*lines[:1], *kept]) + "\n", encoding="utf-8")
 
 
-def learning_rate(step: int, steps: int, settings: OptimiserConfig) -> float:
-    """Linear warm-up, then a cosine to a hundredth."""
+def learning_rate(
+    step: int, steps: int, settings: OptimiserConfig, time_spent: float = 0.0
+) -> float:
+    """Linear warm-up, then a cosine to a hundredth; `time_spent` (0 to 1) may be ahead of it."""
     if step < settings.warm_up_steps:
         return settings.rate * (step + 1) / settings.warm_up_steps
     done = (step - settings.warm_up_steps) / max(1, steps - settings.warm_up_steps)
-    return settings.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    done = min(1.0, max(done, time_spent))
+    return settings.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def _optimiser(model: EmoFace, settings: OptimiserConfig) -> torch.optim.Optimizer:

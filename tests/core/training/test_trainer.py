@@ -231,6 +231,8 @@ def test_learning_rate():
     assert learning_rate(9, 110, settings) == pytest.approx(1.0)
     assert learning_rate(60, 110, settings) == pytest.approx(0.01 + 0.99 * 0.5)
     assert learning_rate(110, 110, settings) == pytest.approx(0.01)
+    assert learning_rate(20, 110, settings, 0.5) == learning_rate(60, 110, settings)
+    assert learning_rate(60, 110, settings, 0.2) == learning_rate(60, 110, settings)
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)

@@ -2,8 +2,8 @@
 """The similarity (scale, rotation, translation) that lays one set of points over another.
 
 Umeyama, “Least-squares estimation of transformation parameters between two point patterns”,
-IEEE PAMI 13(4), 1991, weighted again and again by Tukey's biweight so that parts that really
-differ (another person's nose, an opened mouth) do not pull the rest askew.
+IEEE PAMI 13(4), 1991, weighted again and again so that parts that really differ (another person's
+nose, an opened mouth) do not pull the rest askew.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from emoface_core.errors import InputError
 
 Floats = NDArray[np.float64]
+
+_DISTANCE_ROUNDS, _BIWEIGHT_ROUNDS = 20, 20
+_BIWEIGHT_REACH = 4.685 * 1.4826  # typical misses; 4.685 standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +72,23 @@ def fit_similarity(
     return Similarity(scale, rotation, mean_b - scale * (rotation @ mean_a))
 
 
-def find_similarity(source: ArrayLike, target: ArrayLike, rounds: int = 10) -> Similarity:
+def find_similarity(source: ArrayLike, target: ArrayLike) -> Similarity:
     """A robust similarity from `source` (V, 3) to `target` (V, 3), point for point.
 
-    `rounds` of re-weighting; each trusts points less, the farther they miss, and not at all
-    beyond 4.685 robust standard deviations.
+    First least distances in place of least squares, then Tukey's biweight, which leaves out what
+    is far off altogether: what most points agree on is found exactly, whatever the others do.
     """
     found = fit_similarity(source, target)
-    for _ in range(rounds):
+    size = float(np.ptp(np.asarray(target, np.float64), axis=0).max())
+    for round_ in range(_DISTANCE_ROUNDS + _BIWEIGHT_ROUNDS):
         misses = residuals(found, source, target)
-        spread = 1.4826 * float(np.median(misses))
-        if spread <= 1e-9 * found.scale * float(np.ptp(np.asarray(source), axis=0).max()):
+        typical = float(np.median(misses))
+        if typical <= 1e-9 * size:
             break
-        weights = np.clip(1 - (misses / (4.685 * spread)) ** 2, 0, None) ** 2
+        if round_ < _DISTANCE_ROUNDS:
+            weights = 1 / (misses + 0.01 * typical)
+        else:
+            weights = np.clip(1 - (misses / (_BIWEIGHT_REACH * typical)) ** 2, 0, None) ** 2
         found = fit_similarity(source, target, weights)
     return found
 

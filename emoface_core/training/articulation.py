@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.training.contacts import MouthRig, mouth_rig
+from emoface_core.training.contacts import CORNERS_IN_F, MouthRig, mouth_rig
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, PhoneSpan
 from emoface_core.training.prosody import Prosody
 
@@ -50,7 +50,7 @@ _TARGETS: dict[str, tuple[float, ...]] = {
     "ɔ": (0.34, 0.18, 0.10, 0.00, 0.34, 0.30, 1.1, 1.0, 1.2),
     "o": (0.21, 0.10, 0.05, 0.00, 0.68, 0.30, 1.0, 1.0, 1.5),
     "ʊ": (0.14, 0.10, 0.05, 0.00, 0.58, 0.18, 0.8, 0.8, 1.2),
-    "u": (0.08, 0.06, 0.03, 0.00, 1.00, 0.14, 1.0, 1.0, 1.7),
+    "u": (0.09, 0.06, 0.03, 0.00, 1.00, 0.26, 1.0, 1.0, 1.7),
     "ʌ": (0.32, 0.34, 0.18, 0.06, 0.00, 0.00, 1.0, 0.9, 0.4),
     "ə": (0.20, 0.26, 0.13, 0.08, 0.00, 0.00, 0.5, 0.5, 0.2),
     "ɜ": (0.20, 0.22, 0.12, 0.00, 0.20, 0.18, 0.8, 0.8, 0.8),
@@ -323,9 +323,11 @@ def _on_rig(
     # f, v: the upper lip clears the teeth, the lower one rolls in and rises to meet them.
     some = np.flatnonzero(teeth > 0)
     if len(some):
-        bite = tracks[some] * [0.8, 0.0, 0.5, 0.7, 0.5, 0.2]
-        bite[:, 2] += 0.22
-        at_teeth = rig.with_bite(bite @ mix)
+        bite = tracks[some] * [0.8, 0.0, 0.5, 0.5, 0.35, 0.2]
+        bite[:, 2] += 0.10
+        at_teeth = bite @ mix
+        at_teeth[:, rig.columns("mouthSmile")] += CORNERS_IN_F
+        at_teeth = rig.with_bite(at_teeth)
         weights[some] += teeth[some, None] * (at_teeth - weights[some])
 
     # p, b, m: what jaw and rounding leave open, mouthClose shuts; the lips press together.

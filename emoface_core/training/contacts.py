@@ -20,7 +20,8 @@ from emoface_core.face.measures import lip_gap, lip_teeth_gap
 Weights = NDArray[np.float64]  # (N, K)
 Track = NDArray[np.float64]  # (N,)
 
-_SOLVE_STEPS = 4
+_SOLVE_STEPS, _SOLVE_REACH = 4, 0.5
+CORNERS_IN_F = 0.22  # of mouthSmile: the corners draw the lower lip along the row of teeth
 _PARTED_IN_F = 0.0018  # metres between the lips in f and v, at the least
 
 
@@ -60,7 +61,8 @@ class MouthRig:
         solved = weights.copy()
         close = self.index["mouthClose"]
         for _ in range(_SOLVE_STEPS):
-            solved[:, close] += (self.lip_gap(solved) - target) / self.close_slope
+            step = (self.lip_gap(solved) - target) / self.close_slope
+            solved[:, close] += np.clip(step, -_SOLVE_REACH, _SOLVE_REACH)
         return solved
 
     def with_bite(self, weights: Weights) -> Weights:
@@ -113,7 +115,8 @@ def _find_bite(rig: MouthRig) -> NDArray[np.float64]:
     raised, rolled = np.meshgrid(np.linspace(-0.06, 0.12, 37), np.linspace(0, 0.6, 31))
     tried = np.zeros((raised.size, len(rig.index)))
     tried[:, rig.columns("jawOpen")] = 0.06
-    tried[:, rig.columns("mouthUpperUp")] = 0.25
+    tried[:, rig.columns("mouthUpperUp")] = 0.20
+    tried[:, rig.columns("mouthSmile")] = CORNERS_IN_F
     tried[:, rig.index["mouthClose"]] = raised.ravel()
     tried[:, rig.index["mouthRollLower"]] = rolled.ravel()
     distance = rig.lip_teeth_gap(tried) + np.maximum(_PARTED_IN_F - rig.lip_gap(tried), 0)

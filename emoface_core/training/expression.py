@@ -62,8 +62,13 @@ FEELINGS: Mapping[str, Feeling] = {
             **{"cheekSquint": 0.85, "cheekRaiser": 0.60, "eyeSquint": 0.30},
             **{"browInnerUp": 0.20, "browOuterUp": 0.30},
         },
-        mouth={"mouthSmile": 1.05, "mouthDimple": 0.15, "mouthUpperUp": 0.12},
-        accent={"browInnerUp": 0.30, "browOuterUp": 0.36, "mouthSmile": 0.10, "cheekSquint": 0.1},
+        mouth={
+            "mouthSmile": 1.05,
+            "mouthDimple": 0.15,
+            "mouthUpperUp": 0.10,
+            "mouthLowerDown": 0.25,
+        },
+        accent={"browInnerUp": 0.30, "browOuterUp": 0.36, "mouthSmile": 0.10, "cheekSquint": 0.10},
         style=ArticulationStyle(jaw=1.10, lips=1.25, spread=1.25, rounding=0.85),
     ),
     # AU 1 + 4 + 15 + 17
@@ -122,7 +127,9 @@ FEELINGS: Mapping[str, Feeling] = {
 
 # What may the layer do to the opening of the lips, as shares of the opening that speech has there.
 _MORE, _LESS = 0.6, 0.4
-_ROUND_KEEPS = 0.6  # how much of a widening pose gives way to a rounded vowel
+_CLEARLY_OPEN, _FAR_FROM_F = 0.003, 0.0045  # metres
+# How much of the mouth's pose gives way to a rounded vowel, and to f and v.
+_ROUND_KEEPS, _TEETH_KEEP = 0.6, 0.5
 
 
 def express(
@@ -178,7 +185,9 @@ def _layer(
     swell = _swell(gesture, rate)
     accent = smooth(np.clip(gesture.accent, -0.4, 1.5), 0.07 * rate) * (1 - gesture.rest)
     rounding = np.clip(gesture.articulators[:, 4] + gesture.articulators[:, 5], 0, 1)
-    yielding = 1 - _ROUND_KEEPS * rounding * (1 - gesture.rest)
+    yielding = 1 - (1 - gesture.rest) * np.maximum(
+        _ROUND_KEEPS * rounding, _TEETH_KEEP * gesture.teeth
+    )
 
     layer = gesture.curves(feeling.style, rig) - plain
     speaking = 1 - gesture.rest
@@ -224,6 +233,12 @@ def _keep_contacts(
     # Too wide: the lower lip follows, half of it by the chin (AU 17). Too tight: it gives way.
     layer[:, shrug] += 0.5 * np.maximum(spoken + opens - target, 0) / rig.shrug_slope
     layer = rig.with_gap(plain + layer, target) - plain
+    # A smile lifts the lower lip to the teeth: where speech is open it must not look like an f.
+    narrow = np.clip(spoken / _CLEARLY_OPEN, 0, 1) * np.clip(2 - spoken / _FAR_FROM_F, 0, 1)
+    free = quiet * (1 - gesture.shut) * (1 - gesture.teeth) * narrow
+    lower = rig.columns("mouthLowerDown")
+    lifted = np.maximum(layer @ rig.rim_rows[0], 0) * free
+    layer[:, lower] -= (lifted / rig.rim_rows[0, lower].sum())[:, None]
     # f and v keep the lip where speech has it.
     hold = gesture.teeth * (1 - gesture.shut) * quiet
     moved = layer @ rig.rim_rows.T

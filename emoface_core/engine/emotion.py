@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 # A feeling lasts longer than a syllable: logits are averaged under a Gaussian of this deviation
 # (about 1.8 s from half height to half height).
 SMOOTHING_SECONDS = 0.75
+_PIECE = 10_000  # frames at a time
 _SILENT_WEIGHT = 0.02  # of a frame in which nobody speaks, beside one in which somebody does
 
 
@@ -46,19 +47,19 @@ def voice_weights(logits: Floats, speaking: Floats) -> Floats:
     reach = round(3 * SMOOTHING_SECONDS * NETWORK_RATE)
     times = np.arange(-reach, reach + 1) / NETWORK_RATE
     kernel = np.exp(-0.5 * (times / SMOOTHING_SECONDS) ** 2)
-    amount = np.maximum(speaking.astype(np.float64), _SILENT_WEIGHT)
-    total = _smooth(amount[:, None], kernel)
-    mean = _smooth(logits * amount[:, None], kernel) / total
-    odds = np.exp(mean - mean.max(axis=1, keepdims=True))
-    return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _smooth(curves: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column convolved, as long as it was."""
-    reach = len(kernel) // 2
-    return np.stack(
-        [np.convolve(column, kernel)[reach : reach + len(column)] for column in curves.T], axis=1
-    )
+    amount = np.maximum(speaking, _SILENT_WEIGHT)
+    weights = np.empty(logits.shape, np.float32)
+    for first in range(0, len(logits), _PIECE):
+        last = min(first + _PIECE, len(logits))
+        begin, end = max(0, first - reach), min(len(logits), last + reach)
+        heavy = amount[begin:end, None]
+        both = np.concatenate([logits[begin:end] * heavy, heavy], axis=1)
+        smooth = np.stack([np.convolve(column, kernel, "full") for column in both.T], axis=1)
+        smooth = smooth[reach + first - begin : reach + last - begin]
+        mean = smooth[:, :-1] / smooth[:, -1:]
+        odds = np.exp(mean - mean.max(axis=1, keepdims=True))
+        weights[first:last] = odds / odds.sum(axis=1, keepdims=True)
+    return weights
 
 
 def mixed_weights(voice: Floats, chosen: Floats | None, preference: float | None) -> Floats:

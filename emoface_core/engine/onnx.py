@@ -17,6 +17,8 @@ _RUNTIME_ERRORS = tuple(
     kind for kind in vars(states).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
 
+_MOST_THREADS = 8  # a small model has no more work to share out
+
 
 class OnnxEngine:
     """A model's ONNX file in ONNX Runtime. InputError if the file is missing, damaged or unsafe."""
@@ -33,7 +35,7 @@ class OnnxEngine:
         data = path.read_bytes()
         check_onnx(data, str(path))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
+        options.intra_op_num_threads = threads or min(usable_cores(), _MOST_THREADS)
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors
         # Idle threads must sleep: Blender draws and plays on the same cores.

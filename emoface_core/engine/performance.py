@@ -177,23 +177,19 @@ class Performance:
     def _all_curves(self) -> FaceCurves:
         return self.curves.at(self.times)
 
-    def speech(self, first: int, last: int) -> Floats:
-        """(last - first, V, 3) of frames first..last."""
+    def chunk(self, first: int, last: int) -> tuple[Floats, Floats]:
+        """(speech, emotion) of frames first..last, each (last - first, V, 3)."""
+        mixer = self.rig.mixer
         curves = self.curves_at(np.arange(first, last))
-        return self.rig.mixer.speech(curves.content, curves.base, curves.attention)
-
-    def emotion(self, first: int, last: int) -> Floats:
-        """(last - first, V, 3) of frames first..last, at the chosen intensity."""
-        curves = self.curves_at(np.arange(first, last))
-        weights = self.emotion_weights[first:last] * np.float32(self.intensity)
-        layer = np.einsum("tk,tks->ts", weights, curves.layers)
-        return self.rig.mixer.emotion(layer, curves.attention)
+        weight = mixer.weight(curves.attention)
+        chosen = self.emotion_weights[first:last] * np.float32(self.intensity)
+        layer = np.einsum("tk,tks->ts", chosen, curves.layers)
+        return mixer.speech(curves.content, curves.base, weight), mixer.emotion(layer, weight)
 
     def chunks(self, size: int = CHUNK_FRAMES) -> Iterator[tuple[Floats, Floats]]:
-        """(speech, emotion) of `size` frames after the other, each (n, V, 3)."""
+        """`chunk` after chunk of `size` frames."""
         for first in range(0, self.frames, size):
-            last = min(first + size, self.frames)
-            yield self.speech(first, last), self.emotion(first, last)
+            yield self.chunk(first, min(first + size, self.frames))
 
     def save(self, path: Path, progress: Progress | None = None) -> None:
         """Write OUT.npz (see the design): whole or not at all, never much in memory.
@@ -217,10 +213,11 @@ class Performance:
             "phone_end": self.phones.end,
             "phone_index": self.phones.index,
         }
-        parts: dict[str, Callable[[int, int], Floats]] = {
-            "offsets": lambda a, b: self.speech(a, b) + self.emotion(a, b),
-            "speech_offsets": self.speech,
-            "emotion_offsets": self.emotion,
+        # One member of a zip after the other: the motion is made three times, and never held.
+        parts: dict[str, Callable[[Floats, Floats], Floats]] = {
+            "offsets": lambda speech, emotion: speech + emotion,
+            "speech_offsets": lambda speech, _: speech,
+            "emotion_offsets": lambda _, emotion: emotion,
         }
         done, total = 0, len(parts) * self.frames
         with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as zf:
@@ -231,11 +228,10 @@ class Performance:
                 with zf.open(f"{name}.npy", "w", force_zip64=True) as member:
                     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
                     npy.write_array_header_1_0(member, header)
-                    for first in range(0, self.frames, CHUNK_FRAMES):
-                        last = min(first + CHUNK_FRAMES, self.frames)
-                        report("write", done + first, total)
-                        member.write(np.ascontiguousarray(make(first, last), "<f4").data)
-                done += self.frames
+                    for speech, emotion in self.chunks():
+                        report("write", done, total)
+                        member.write(np.ascontiguousarray(make(speech, emotion), "<f4").data)
+                        done += len(speech)
         report("write", total, total)
 
     def layers(self, tolerance: float = 1e-4, progress: Progress | None = None) -> BakeLayers:
@@ -308,7 +304,7 @@ class _SpeechMotion(_Motion):
 
     def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
         curves = self._performance.curves_at(rows)
-        return mixer.speech(curves.content, curves.base, curves.attention)
+        return mixer.speech(curves.content, curves.base, mixer.weight(curves.attention))
 
 
 class _EmotionMotion(_Motion):
@@ -322,4 +318,5 @@ class _EmotionMotion(_Motion):
         frames, which = np.divmod(rows, len(EMOTIONS))
         needed, place = np.unique(frames, return_inverse=True)
         curves = self._performance.curves_at(needed)
-        return mixer.emotion(curves.layers[place, which], curves.attention[place])
+        weight = mixer.weight(curves.attention)[place]
+        return mixer.emotion(curves.layers[place, which], weight)

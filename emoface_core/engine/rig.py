@@ -40,19 +40,16 @@ class Mixer:
         carried = attention @ self.carry if self.carry.ndim == 2 else attention[:, self.carry]
         return carried[..., None]
 
-    def speech(self, content: Floats, base: Floats, attention: Floats) -> Floats:
-        """(n, K), (n, K), (n, M) -> offsets (n, V, 3)."""
-        shape = (len(content), self.vertices, 3)
-        offsets = (content @ self.shapes).reshape(shape)
-        difference = ((base - content) @ self.shapes).reshape(shape)
-        difference *= self.weight(attention)
-        offsets += difference
+    def speech(self, content: Floats, base: Floats, weight: Floats) -> Floats:
+        """(n, K), (n, K), (n, V, 1) of `weight` -> offsets (n, V, 3)."""
+        offsets = self.emotion(base - content, weight)
+        offsets += (content @ self.shapes).reshape(offsets.shape)
         return offsets
 
-    def emotion(self, layer: Floats, attention: Floats) -> Floats:
-        """(n, K), (n, M) -> offsets (n, V, 3)."""
+    def emotion(self, layer: Floats, weight: Floats) -> Floats:
+        """(n, K), (n, V, 1) of `weight` -> offsets (n, V, 3)."""
         offsets = (layer @ self.shapes).reshape(len(layer), self.vertices, 3)
-        offsets *= self.weight(attention)
+        offsets *= weight
         return offsets
 
     def at(self, ids: NDArray[np.integer]) -> "Mixer":
@@ -86,7 +83,7 @@ class Rig:
     def lip_gap(self, content: Floats, base: Floats, attention: Floats) -> Floats:
         """(n,) metres by which speech opens the middle of the lips; 0 = as at rest, shut."""
         mixer, mouth = self._mouth
-        return lip_gap(mouth.vertices + mixer.speech(content, base, attention), mouth)
+        return lip_gap(mouth.vertices + mixer.speech(content, base, mixer.weight(attention)), mouth)
 
     @cached_property
     def telling_vertices(self) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 """The file that a worker process is started with: `python -I worker_main.py --parent PID …`."""
 
 import argparse
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -19,9 +20,14 @@ def main() -> int:
     parser.add_argument("--library", action="append", default=[])
     options = parser.parse_args()
     # At the end: what this Python brings itself, such as Blender's NumPy, comes first.
-    sys.path += [*options.library, str(Path(__file__).resolve().parents[2])]
+    sys.path += options.library
+    # Our own package is the one this file lies in, whatever else is installed; its neighbours in
+    # that folder (an add-on's modules) are not to be found by anybody.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    importlib.import_module("emoface_core")
+    del sys.path[0]
 
-    from emoface_core.worker.server import serve  # found only now
+    from emoface_core.worker.server import serve
 
     with os.fdopen(answers, "wb", buffering=0) as out:
         return serve(

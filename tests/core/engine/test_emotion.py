@@ -51,6 +51,15 @@ def test_it_changes_slowly_and_silence_says_little() -> None:
     assert voice_weights(logits, speaking)[270, HAPPY] > weights[270, HAPPY]
 
 
+def test_pieces_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    logits = random.standard_normal((900, 8)).astype(np.float32)
+    speaking = random.random(900, np.float32)
+    whole = voice_weights(logits, speaking)
+    monkeypatch.setattr("emoface_core.engine.emotion._PIECE", 70)
+    np.testing.assert_allclose(voice_weights(logits, speaking), whole, atol=1e-6)
+
+
 def test_preference() -> None:
     voice = np.full((3, 8), 1 / 8, np.float32)
     chosen = chosen_weights("sad")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from emoface_core.training.contacts import CORNERS_IN_F, MouthRig, mouth_rig
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, PhoneSpan
-from emoface_core.training.prosody import Prosody
+from emoface_core.training.prosody import Prosody, smooth
 
 NETWORK_RATE = 50.0
 Curves = NDArray[np.float32]
@@ -33,6 +33,7 @@ class ArticulationStyle:
     rounding: float = 1.0
     press: float = 1.0  # how firmly the lips meet on p b m
     emphasis: float = 1.0  # how much loudness opens the mouth
+    brows: float = 1.0  # how much the brows rise on accents
 
 
 # Articulators: jaw, lower lip down, upper lip up, corners apart, lips pursed, lips protruded open.
@@ -109,6 +110,7 @@ _LABIODENTAL_MOVE = 0.080
 _AFTER_SPEECH, _BEFORE_SPEECH = 0.28, 0.14  # to and from the rest pose, seconds
 _REST_FROM, _REST_FULL = 0.08, 0.25  # pauses in between rest only partly, seconds
 _LOUDNESS_OPENS = (0.36, 0.12, 0.12)  # jaw, lower lip, upper lip: share per unit of accent
+_BROWS_FOLLOW = (("browInnerUp", 0.18), ("browOuterUp", 0.24))
 _NARROWEST, _NARROW_SOFTNESS = 0.0020, 0.0004  # metres between the lips in speech
 # A stop labelled as one span is shut for this part of it; the rest is burst and breath.
 _SHUT_SHARE = {"p": 0.62, "b": 0.78, "m": 1.0, "β": 1.0}
@@ -120,7 +122,8 @@ class Gesture:
 
     `articulators` (N, 6): jaw, lower lip down, upper lip up, corners apart, pursing, protrusion.
     The rest are (N,), 0 to 1: `shut` (lips shut for p b m), `teeth` (lower lip at the upper teeth
-    for f v), `rest` (silence); and `accent` from the prosody, 0 without.
+    for f v), `rest` (silence). From the prosody, 0 without: `accent`, and `lift`, how far the
+    brows follow the accents that stand out.
     """
 
     articulators: NDArray[np.float64]
@@ -128,6 +131,7 @@ class Gesture:
     teeth: NDArray[np.float64]
     rest: NDArray[np.float64]
     accent: NDArray[np.float64]
+    lift: NDArray[np.float64]
 
     def curves(
         self, style: ArticulationStyle = ArticulationStyle(), rig: MouthRig | None = None
@@ -141,6 +145,8 @@ class Gesture:
         louder = style.emphasis * np.clip(self.accent, -1, 1.5)
         tracks[:, :3] *= 1 + louder[:, None] * _LOUDNESS_OPENS
         weights = _on_rig(tracks, self.shut, self.teeth, style, rig)
+        for name, share in _BROWS_FOLLOW:
+            weights[:, rig.columns(name)] += style.brows * share * self.lift[:, None]
         return np.asarray(weights * (1 - self.rest)[:, None])
 
 
@@ -163,7 +169,8 @@ def plan(
     if prosody is not None:
         heard = prosody.accent[:count]
         accent[: len(heard)] = heard
-    return Gesture(_averaged(whole, count, rate), *_constraints(whole, times), accent)
+    lift = smooth(np.clip(accent - 0.2, 0, None), 0.08 * rate)
+    return Gesture(_averaged(whole, count, rate), *_constraints(whole, times), accent, lift)
 
 
 def articulate(
@@ -246,7 +253,7 @@ def _kernel(ahead: float, behind: float, fine: float) -> NDArray[np.float64]:
     return np.asarray(window / window.sum())
 
 
-def _smooth(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _eased(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """0 to 1 with still ends (C1)."""
     x = np.clip(x, 0, 1)
     return np.asarray(x * x * (3 - 2 * x))
@@ -262,8 +269,8 @@ def _constraints(
     def hold(start: float, end: float, before: float, after: float) -> tuple[slice, np.ndarray]:
         first, last = np.searchsorted(times, (start - before, end + after))
         t = times[first:last]
-        up = _smooth((t - (start - before)) / before)
-        return slice(int(first), int(last)), up * _smooth((end + after - t) / after)
+        up = _eased((t - (start - before)) / before)
+        return slice(int(first), int(last)), up * _eased((end + after - t) / after)
 
     for i, span in enumerate(spans):
         quiet_before = i == 0 or spans[i - 1].phone == SILENCE
@@ -286,7 +293,7 @@ def _constraints(
             off_teeth[where] *= 1 - how
         elif span.phone == SILENCE:
             length = span.end - span.start
-            depth = float(_smooth(np.array((length - _REST_FROM) / (_REST_FULL - _REST_FROM))))
+            depth = float(_eased(np.array((length - _REST_FROM) / (_REST_FULL - _REST_FROM))))
             closing = min(_AFTER_SPEECH, 0.55 * length)
             opening = min(_BEFORE_SPEECH, 0.35 * length)
             first, last = np.searchsorted(times, (span.start, span.end))
@@ -295,9 +302,9 @@ def _constraints(
             t = times[first:last]
             shape = np.full(len(t), 1.0 if i == 0 or i == len(spans) - 1 else depth)
             if i > 0:
-                shape *= _smooth((t - span.start) / closing)
+                shape *= _eased((t - span.start) / closing)
             if not quiet_after:
-                shape *= _smooth((span.end - t) / opening)
+                shape *= _eased((span.end - t) / opening)
             rest[first:last] = shape
     return 1 - open_lips, 1 - off_teeth, rest
 

@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from emoface_core.face.head import load_head
 from emoface_core.face.measures import jaw_opening, lip_gap, lip_teeth_gap, mouth_width
 from emoface_core.training.articulation import (
     ArticulationStyle,
@@ -150,6 +151,20 @@ def test_loud_syllables_open_further():
     first = jaw[frames(spans[2].start, spans[2].end)].max()
     second = jaw[frames(spans[4].start, spans[4].end)].max()
     assert first > 1.2 * second
+
+
+def test_brows_follow_what_stands_out():
+    spans, seconds = say("t:80 a:300 t:80 a:300", lead=0.8)
+    count = int(seconds * RATE) + 2
+    time = np.arange(count) / RATE
+    zeros = np.zeros(count)
+    accent = np.exp(-0.5 * ((time - 1.05) / 0.08) ** 2)
+    weights = articulate(spans, seconds, prosody=Prosody(zeros, zeros, zeros, accent))
+    brow = weights[:, load_head().shape_names.index("browOuterUp_L")]
+    assert 0.05 < brow.max() < 0.3
+    assert time[np.argmax(brow)] == pytest.approx(1.05, abs=0.05)
+    assert not brow[time < 0.6].any()
+    assert not articulate(spans, seconds)[:, load_head().shape_names.index("browOuterUp_L")].any()
 
 
 def test_styles_scale_and_keep_closures():

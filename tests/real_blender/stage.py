@@ -42,13 +42,15 @@ def set_the_scene():
     scene.frame_end = 160
     space = view()["area"].spaces.active
     space.show_region_ui = True
-    space.shading.color_type = "MATERIAL"
-    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
-    space.lens = 85
+    space.shading.color_type, space.shading.studio_light = "MATERIAL", "paint.sl"
+    for name in ("floor", "ortho_grid", "axis_x", "axis_y", "cursor", "outline_selected", "extras"):
+        setattr(space.overlay, f"show_{name}", False)
+    space.overlay.show_object_origins = False
     with bpy.context.temp_override(**view(), region=region("WINDOW")):
         bpy.ops.emoface.add_head()
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
+        space.region_3d.view_distance *= 0.85
     scene.emoface.face.emoface.emotion = "happy"
 
 

@@ -23,7 +23,7 @@ from emoface_core.face.ict import (
     read_ict,
 )
 from emoface_core.face.interior import mouth_interior
-from emoface_core.face.registration import Surface, lay_over, snap
+from emoface_core.face.registration import Surface, lay_over, snap, vertex_normals
 from emoface_core.face.similarity import Similarity, find_similarity
 from emoface_core.face.symmetry import mirror_map, mirrored, symmetrised
 from emoface_core.face.transfer import carry_shapes, symmetric_shapes
@@ -34,8 +34,9 @@ _FLIP = np.array([-1.0, 1.0, 1.0])
 _POLES = (3929, 3930)  # FLAME's vertices behind the left and the right eyeball
 _LEFT_BALL, _RIGHT_BALL = slice(3931, 4477), slice(4477, 5023)  # FLAME's eyeballs
 _SKIN = 3931  # FLAME's vertices without the eyeballs
-_EAR_FIRMNESS, _NOSTRIL_FIRMNESS = 20.0, 1.0
-_NOSTRIL = np.array([0.0092, -0.0185, 0.056])  # metres on FLAME's template: inside the left one
+_EAR_FIRMNESS, _EAR_PULL = 2.0, 0.03
+_NOSTRIL_FIRMNESS = 1.0
+_NOSTRIL = np.array([0.007, -0.011, 0.0575])  # metres: the middle of the left one's cavity
 _NOSTRIL_RADIUS = 0.0085
 _EYE_FORWARD = np.array([0.0, 0.0, 0.0003])  # metres: nearer to the lids, which still clear it
 # Degrees that the eyes turn at full strength: about what ARKit's shapes do.
@@ -130,19 +131,25 @@ def _laid(
     match = correspond(
         vertices, faces, mirror, (flame.corners, flame.weights), flame.mouth, flame.eye, ict, placed
     )
-    nostrils = np.linalg.norm(vertices - _NOSTRIL, axis=1) < _NOSTRIL_RADIUS
+    inward = _NOSTRIL - vertices
+    depth = np.linalg.norm(inward, axis=1)
+    faced = (vertex_normals(vertices, faces) * inward).sum(axis=1) > 0.3 * depth
+    nostrils = faced & (depth < _NOSTRIL_RADIUS)
     nostrils |= nostrils[mirror]
     loose = nostrils.copy()
     loose[list(_POLES)] = True
     held = loose.copy()
     held[flame.mouth[:3]] = True
     firmness = np.where(match.ears, _EAR_FIRMNESS, 0.0)
+    pull = np.where(held, 0.0, np.where(match.ears, _EAR_PULL, 1.0))
     firmness[nostrils] = _NOSTRIL_FIRMNESS
     laid = lay_over(
         vertices, faces, match.surface, match.pins, match.hints,
-        zones=match.zones, free=held, mirror=mirror, firmness=firmness,
+        zones=match.zones, pull=pull, mirror=mirror, firmness=firmness,
     )  # fmt: skip
-    laid = snap(laid, faces, match.surface, zones=match.zones, move=~held, mirror=mirror)
+    laid = snap(
+        laid, faces, match.surface, zones=match.zones, move=~held & ~match.ears, mirror=mirror
+    )
     shapes = carry_shapes(laid, faces, match.surface, deltas, zones=match.zones, loose=loose)
     return laid, symmetric_shapes(shapes, mirror), match.surface, match.zones, loose
 

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
+from emoface_core.errors import InputError
 from emoface_core.face.head import CoarseMesh
-from emoface_core.face.topology import components, edges
+from emoface_core.face.topology import boundary_loops, components, edges
+
+_MORE = 40  # vertices more than asked for, at the most
 
 
 def coarse_mesh(
@@ -22,21 +25,23 @@ def coarse_mesh(
 ) -> CoarseMesh:
     """Keep about `count` vertices, mirrored pairs together, `density` (V,) times as many where >1.
 
-    Nothing is shared between pieces of the mesh: each gets seeds of its own, three at the least.
+    A few more are kept if so few leave a hole: the coarse mesh has as many rims as the mesh.
+    Nothing is shared between pieces of the mesh: each gets vertices of its own.
     """
     pairs = edges(faces)
     length = np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1)
     length = np.maximum(length, 1e-6) * np.sqrt(density[pairs]).mean(axis=1)
     graph = csr_matrix((length, (pairs[:, 0], pairs[:, 1])), shape=(len(vertices),) * 2)
-    seeds = _seeds(graph, components(faces, len(vertices)), count, mirror)
-    distance = dijkstra(graph, directed=False, indices=seeds)  # (M, V)
-    owner = np.argmin(distance, axis=0)
-    index, weight = _up_weights(distance)
-    return CoarseMesh(
-        ids=np.array(seeds, np.int32),
-        faces=_dual_faces(owner[faces]),
-        up_index=index,
-        up_weight=weight,
+    rims = len(boundary_loops(faces))
+    for more in range(0, _MORE, 2):
+        seeds = _seeds(graph, components(faces, len(vertices)), count + more, mirror)
+        distance = dijkstra(graph, directed=False, indices=seeds)  # (M, V)
+        coarse = _dual_faces(np.argmin(distance, axis=0)[faces])
+        if len(boundary_loops(coarse)) == rims and len(np.unique(coarse)) == len(seeds):
+            index, weight = _up_weights(distance)
+            return CoarseMesh(np.array(seeds, np.int32), coarse, index, weight)
+    raise InputError(
+        f"No coarse mesh of about {count} vertices keeps the mesh's form.", "Ask for more vertices."
     )
 
 
@@ -71,6 +76,7 @@ def _up_weights(distance: NDArray) -> tuple[NDArray[np.int32], NDArray[np.float3
     weight = ((reach - d) / (reach * d)) ** 2 + 1e-12
     weight /= weight.sum(axis=1, keepdims=True)
     weight[weight < 1e-6] = 0
+    weight /= weight.sum(axis=1, keepdims=True)
     index = np.where(weight > 0, index[:, :3], index[:, :1])
     return index.astype(np.int32), weight.astype(np.float32)
 

@@ -125,7 +125,7 @@ def _mouth_rows(
             rows.append((ids[:-1], _along(line, _fractions(vertices[ids]))[:-1], 1.0))
     # The next row out is free but for its corners, which would crowd into the seam's.
     for corner, at in zip(mouth[4, [0, 16]], _LIP_CORNERS, strict=True):
-        rows.append((np.array([corner]), placed[lips[_SEAM - 2, [at]]], 0.3))
+        rows.append((np.array([corner]), placed[lips[_SEAM - 3, [at]]], 0.3))
     return rows
 
 

@@ -100,9 +100,10 @@ class Head:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of mesh and rig: what a trained model belongs to."""
+        """SHA-256 of mesh, rig and coarse mesh: what a trained model belongs to."""
         content = hashlib.sha256("\n".join(self.shape_names).encode())
-        for array in (self.vertices, self.faces, self.shapes):
+        coarse = (getattr(self.coarse, item.name) for item in fields(self.coarse))
+        for array in (self.vertices, self.faces, self.shapes, *coarse):
             content.update(np.ascontiguousarray(array).tobytes())
         return content.hexdigest()
 

@@ -51,6 +51,8 @@ def measure(
     faces = head.faces[(head.faces < skin).all(axis=1)]
     measured = ~loose
     measured[head.regions["mouth_inside"]] = False
+    pockets = eye[:2].ravel()
+    measured[pockets] = measured[head.mirror[pockets]] = False
     face = np.zeros(skin, bool)
     face[head.regions["face"]] = True
     face &= measured
@@ -123,46 +125,65 @@ def _overlaps(head: Head, reference: dict[str, NDArray]) -> dict[str, float]:
 _CARD = """# The head
 
 A neutral head with FLAME's topology (5023 vertices, 9976 triangles; metres, y up, facing +z), 57
-expression shapes named as ARKit's with `_L` and `_R`, regions, a coarse mesh for the attention map,
-and teeth, gums and tongue that follow the jaw. Made by `python3 build.py assets`; not edited by hand.
+expression shapes named as ARKit's with `_L` and `_R`, regions, a coarse mesh for the attention
+map, and teeth, gums and tongue that follow the jaw. Made by `python3 build.py assets`; not edited
+by hand. It is nobody's face.
 
 ## What it is made from
 - The triangles: FLAME 2023 Open, © Max-Planck-Gesellschaft, CC BY 4.0. Li, Bolkart, Black, Li and
   Romero, “Learning a model of facial shape and expression from 4D scans”, ACM TOG 36(6), 2017.
-  Its template gave the start of the registration; its vertices were moved.
-- The form and the 57 expressions, teeth, gums and tongue: ICT Face Model Light (ICT-FaceKit), © USC
+  Its template gave the start of the registration and the ears' fine form; its vertices were moved.
+- The form, the 57 expressions, teeth, gums and tongue: ICT Face Model Light (ICT-FaceKit), © USC
   Institute for Creative Technologies, MIT License. Changed: carried onto FLAME's triangles, made
   symmetric, the lips shut in the neutral, lids and lips made to meet, teeth and gums thinned.
-- The 51 landmarks on the template: RingNet, MIT License, Max Planck Institute for Intelligent Systems.
+- The 51 landmarks on the template: RingNet, © Max-Planck-Gesellschaft, MIT License.
 
-The regions are our own, read from the rig's movements, the landmarks and the mesh's rings. The
-published regions of FLAME were used for the overlap figures below and for nothing else.
+The regions are our own, read from the rig's movements, the landmarks and the mesh's rings. FLAME's
+published regions were used for the overlaps below and for nothing else.
 
-The head is shared under the project's licence together with the notices above. It is nobody's face.
+MIT License, for the parts above that are under it: permission is hereby granted, free of charge,
+to any person obtaining a copy of this software and associated documentation files (the
+“Software”), to deal in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software,
+and to permit persons to whom the Software is furnished to do so, subject to the following
+conditions: the above copyright notice and this permission notice shall be included in all copies
+or substantial portions of the Software. THE SOFTWARE IS PROVIDED “AS IS”, WITHOUT WARRANTY OF ANY
+KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS
+FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE
+LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
+THE SOFTWARE.
 
 ## How it was made
 Seams of lips and lids, which run along closed loops of edges on both meshes, were pinned to each
 other; landmarks and ears set the start; the mesh was then drawn to the surface along its normals,
-stiff at first, then softer, the upper lip only to the upper lip, the lower to the lower. Shapes were
-read where each vertex lies. `eyeBlink` and `mouthClose` were then made exact by the smoothest field
-that brings margin to margin. The eyeballs are FLAME's, put on the visible front of ICT's, and turn
-about their centres with `eyeLook*` ({gaze}); half a shape is half the chord, not half the angle.
+stiff at first, then softer, the upper lip only to the upper lip, the lower to the lower. Shapes
+were read where each vertex lies. `eyeBlink` and `mouthClose` were then made exact by the smoothest
+field that brings margin to margin. The eyeballs are FLAME's, put where ICT's are, and turn about
+their centres with `eyeLook*` ({gaze}); half a shape is half the chord, not half the angle.
 
 ## Figures
-Printed by `python3 build.py assets`, measured on the stored file.
+Printed by `python3 build.py assets`, measured on the stored file. “Face” is the region of that
+name; “skin” is all but the eyeballs, the mouth's inside, the nostrils and the pockets behind the
+lids. Ears keep FLAME's form at ICT's place, so the skin's figure is mostly theirs.
 
 | what | figure |
 |---|---|
-| face, distance of vertices to the ICT surface | mean {face_mean:.3f} mm, 95 % within {face_95:.3f} mm |
-| all skin but mouth's inside, nostrils and eye pockets | mean {skin_mean:.3f} mm, 95 % within {skin_95:.3f} mm |
-| face, points between vertices | mean {between_mean:.3f} mm, 95 % within {between_95:.3f} mm |
+| face, vertices to the ICT surface: mean, 95 % within | {face_mean:.3f} mm, {face_95:.3f} mm |
+| face, points between vertices: mean, 95 % within | {between_mean:.3f} mm, {between_95:.3f} mm |
+| skin, vertices: mean, 95 % within | {skin_mean:.3f} mm, {skin_95:.3f} mm |
 | triangles of the face that look the wrong way | {flipped} |
 | lids, `eyeBlink` full: widest gap | {lid_gap:.3f} mm |
-| lips, `jawOpen` + `mouthClose` full: widest gap, deepest crossing | {lip_gap:.3f} mm, {lip_cross:.3f} mm |
+| lips, `jawOpen` + `mouthClose` full: widest gap, deepest crossing | {lips} |
 | left against right, neutral and shapes | {asymmetry:.4f} mm |
 | file | {megabytes:.2f} MB |
 
-Overlap (intersection over union) of own regions with the published ones: {overlap}.
+Overlap (intersection over union) of own regions with the published ones:
+{overlap}.
+
+What is weak: the inside of the mouth and of the nostrils is plausible, not measured; `mouthClose`
+alone pulls the lower face over the mouth, as ICT's does, and is meant to go with `jawOpen`; a jaw
+fully open stretches the lips' red thin.
 
 Digest of mesh and rig: `{digest}`
 """
@@ -172,6 +193,7 @@ def write_card(path: Path, figures: HeadFigures) -> None:
     """Write the card of the head as Markdown."""
     values = {name: getattr(figures, name) for name in HeadFigures.__slots__}
     values["overlap"] = ", ".join(f"{name} {share:.2f}" for name, share in figures.overlap.items())
+    values["lips"] = f"{figures.lip_gap:.3f} mm, {figures.lip_cross:.3f} mm"
     values["gaze"] = "30° to the sides and down, 25° up"
     with atomic_path(path) as temporary:
         temporary.write_text(_CARD.format(**values), encoding="utf-8")

@@ -96,7 +96,9 @@ def derive_regions(
     brow_moves = _moved(shapes, "browDown_L", "browDown_R", "browInnerUp_L", "browInnerUp_R")
     brow_moves = np.maximum(brow_moves, _moved(shapes, "browOuterUp_L", "browOuterUp_R"))
     brow_line = np.interp(np.abs(x), np.abs(landmarks[5:10, 0]), landmarks[5:10, 1])
-    claim("brows", (brow < 0.0075) & (brow_moves > 0.1) & (z > 0))
+    between = (np.abs(x) < np.abs(landmarks[BROWS, 0]).min()) & (y > landmarks[NOSE_BRIDGE, 1])
+    between &= (y < brow_line) & (z > landmarks[NOSE_BRIDGE, 2] - 0.01)
+    claim("brows", ((brow < 0.0075) & (brow_moves > 0.1) & (z > 0)) | between)
     claim("eyes", (around < 0.020) & (y < brow_line) & ((lids > 0.04) | (around < 0.014)))
 
     claim("ears", fine_patch(vertices, faces, 0.0055))
@@ -112,9 +114,14 @@ def derive_regions(
         float(z[(owner == "") & (jaw_moves > 0.6)].mean()),
         float(z[owner == "ears"].mean()),
     )
+    below_mouth = y < landmarks[MOUTH_CORNERS, 1].mean() + 0.012
+    claim("jaw", (jaw_moves > 0.55) & below_mouth)
     claim("neck", y < chin + (lobe - chin) * np.clip((front - z) / (front - behind), 0, 1))
-    claim("jaw", (jaw_moves > 0.25) & (y < landmarks[MOUTH_CORNERS, 1].mean() + 0.012))
-    claim("cheeks", (y < brow_line) & (z > behind + 0.2 * (front - behind)))
+    claim("jaw", (jaw_moves > 0.25) & below_mouth)
+    above = y > landmarks[EYES, 1].mean()
+    claim("eyes", above & (around < 0.026) & (y < brow_line))
+    claim("forehead", above & (z > 0))
+    claim("cheeks", ~above & (z > behind + 0.2 * (front - behind)))
     claim("scalp", np.ones(n, bool))
 
     regions = {name: np.flatnonzero(owner == name).astype(np.int32) for name in np.unique(owner)}

@@ -241,7 +241,7 @@ def lay_over(
     hints: Pins,
     *,
     zones: NDArray | None = None,
-    free: NDArray | None = None,
+    pull: NDArray | None = None,
     mirror: NDArray | None = None,
     firmness: NDArray | None = None,
     schedule: Schedule | None = None,
@@ -249,10 +249,10 @@ def lay_over(
     """Positions (V, 3) of a mesh laid onto `surface`, all in the surface's frame and metres.
 
     `pins` hold to the end; `hints`, such as landmarks that were set by eye, only set the start and
-    fade as the mesh softens. `zones` (V,) bars triangles of other zones; vertices of `free` (V,)
-    bool are not drawn to the surface but follow the rest; with `mirror` the result is symmetric
-    about x = 0. `firmness` (V,) is the least stiffness of each vertex: intricate parts such as
-    ears stay in shape with more.
+    fade as the mesh softens. `zones` (V,) bars triangles of other zones; `pull` (V,)
+    is how strongly each vertex is drawn to the surface: 1 if not given, 0 to follow the rest;
+    with `mirror` the result is symmetric about x = 0. `firmness` (V,) is the least stiffness of
+    each vertex: intricate parts such as ears keep their shape with more of it and less pull.
     """
     schedule = schedule or Schedule()
     vertices = np.asarray(vertices, np.float64)
@@ -261,16 +261,14 @@ def lay_over(
     current = base
     smooth = laplacian(base, faces)
     firmness = np.zeros(len(vertices)) if firmness is None else firmness
-    drawn = np.ones(len(vertices), bool) if free is None else ~free
+    pull = np.ones(len(vertices)) if pull is None else pull
     rounds = list(zip(schedule.stiffness, schedule.reach, strict=True))
     rounds += rounds[-1:] * schedule.unfolding
-    fewest = len(faces) + 1
     for number, (stiffness, reach) in enumerate(rounds):
         if number >= len(schedule.stiffness):
             wrong = folds(base, current, faces)
-            if wrong.sum() >= fewest or not wrong.any():
+            if not wrong.any():
                 break
-            fewest = wrong.sum()
             folded = _around(wrong, faces, len(vertices))
             firmness = np.where(folded, np.maximum(2 * firmness, 3 * stiffness), firmness)
         fade = min(1.0, stiffness / schedule.stiffness[0])
@@ -281,7 +279,7 @@ def lay_over(
         drive = stiff @ base + held @ start.points
         for _ in range(schedule.repeats):
             hits = surface.closest(current, normals=vertex_normals(current, faces), zones=zones)
-            weight = np.where(drawn & (hits.distance < reach), 1.0, 0.0)
+            weight = np.where(hits.distance < reach, pull, 0.0)
             matrix, right = _pull(hits, weight, surface.on_rim(hits))
             system = (matrix + fixed).tocsc()
             current = _solved(system, right + drive.ravel()).reshape(-1, 3)
@@ -365,11 +363,15 @@ def snap(
 def looks_away(
     vertices: NDArray, faces: NDArray, surface: Surface, zones: NDArray | None = None
 ) -> NDArray[np.bool_]:
-    """Which triangles (F,) look to the other side than the surface does at their corners."""
+    """Which triangles (F,) look to the other side than the surface does at each of their corners.
+
+    In a crease, as in the corner of the mouth, the surface looks many ways; a triangle across it
+    agrees with some corner.
+    """
     corners = vertices[faces]
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     hits = surface.closest(vertices, normals=vertex_normals(vertices, faces), zones=zones)
-    return (across * hits.normals[faces].mean(axis=1)).sum(axis=1) <= 0
+    return ((across[:, None] * hits.normals[faces]).sum(axis=2) <= 0).all(axis=1)
 
 
 def align_part(points: NDArray, normals: NDArray, surface: Surface, rounds: int = 40) -> Floats:

@@ -15,9 +15,6 @@ from emoface_core.errors import InputError
 
 Floats = NDArray[np.float64]
 
-_DISTANCE_ROUNDS, _BIWEIGHT_ROUNDS = 20, 20
-_BIWEIGHT_REACH = 4.685 * 1.4826  # typical misses; 4.685 standard deviations
-
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
@@ -72,24 +69,20 @@ def fit_similarity(
     return Similarity(scale, rotation, mean_b - scale * (rotation @ mean_a))
 
 
-def find_similarity(source: ArrayLike, target: ArrayLike) -> Similarity:
+def find_similarity(source: ArrayLike, target: ArrayLike, rounds: int = 30) -> Similarity:
     """A robust similarity from `source` (V, 3) to `target` (V, 3), point for point.
 
-    First least distances in place of least squares, then Tukey's biweight, which leaves out what
-    is far off altogether: what most points agree on is found exactly, whatever the others do.
+    Least distances in place of least squares, by `rounds` of re-weighting: parts that have moved
+    far count no more than those that have moved a little.
     """
     found = fit_similarity(source, target)
     size = float(np.ptp(np.asarray(target, np.float64), axis=0).max())
-    for round_ in range(_DISTANCE_ROUNDS + _BIWEIGHT_ROUNDS):
+    for _ in range(rounds):
         misses = residuals(found, source, target)
         typical = float(np.median(misses))
         if typical <= 1e-9 * size:
             break
-        if round_ < _DISTANCE_ROUNDS:
-            weights = 1 / (misses + 0.01 * typical)
-        else:
-            weights = np.clip(1 - (misses / (_BIWEIGHT_REACH * typical)) ** 2, 0, None) ** 2
-        found = fit_similarity(source, target, weights)
+        found = fit_similarity(source, target, 1 / (misses + 0.01 * typical))
     return found
 
 

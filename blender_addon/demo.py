@@ -270,7 +270,7 @@ def make(chosen: argparse.Namespace) -> dict[str, Path]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code 0, or 2 with one line on what was wrong."""
+    """Exit code 0; 2 for bad input and 1 for a fault of ours, with one line on what was wrong."""
     try:
         chosen = options(arguments)
         blender_addon.register()
@@ -279,9 +279,9 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             session.close()
             blender_addon.unregister()
-    except InputError as error:
+    except EmoFaceError as error:
         print(f"demo: {error}", file=sys.stderr, flush=True)
-        return 2
+        return 2 if isinstance(error, InputError) else 1
     for what, path in made.items():
         print(f"demo: {what:13} {path}  ({path.stat().st_size / 2**20:.1f} MB)", flush=True)
     return 0

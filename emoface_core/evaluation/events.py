@@ -15,9 +15,10 @@ How they are scored, the same for everybody:
   speech. What is left of a run that was cut by a pause, and lies wholly within the tolerance of
   that pause, is no event: shutting a little early or opening a little late is no false closure.
   Where it does meet a labelled closure (an m before a pause) it counts as found.
-* A run and a label match when the run's *middle* lies within `tolerance` (40 ms) of the labelled
-  interval. One run matches one label, as many as possible. Lips that are always shut thus score one
-  hit in an utterance, not all.
+* A run and a label match when their *middles* are within `tolerance` (40 ms) of each other. One run
+  matches one label, as many as possible. Lips that are always shut thus score one hit in an
+  utterance at most. (`loose`: the run's middle within 40 ms of the labelled interval, which
+  forgives a closure that lasts too long or too short.)
 * Some phones neither need nor forbid the contact: a run whose middle lies in one of them and
   matches nothing is dropped. They are β for closures (a b that is spoken without shutting) and the
   bilabials for lip and teeth (with shut lips the lower lip is beside the teeth as well).
@@ -37,7 +38,7 @@ TOLERANCE = 0.040  # seconds
 # The inner lips' gap (metres) below which the mouth counts as shut, and the lower lip's distance
 # from the upper teeth below which they count as touching. Fixed before any model was scored.
 SHUT = 0.0005
-TOUCH = 0.0010
+TOUCH = 0.0012
 # In an f the lower lip is at the teeth and the upper lip clear of it, for a while. On its way from
 # or to a p, b or m the lower lip passes by the teeth too: shorter, or with the lips hardly apart.
 APART = 0.0010
@@ -167,6 +168,8 @@ def score_events(
     spans: Sequence[PhoneSpan],
     kind: Kind = CLOSURE,
     tolerance: float = TOLERANCE,
+    *,
+    loose: bool = False,
 ) -> Score:
     """Score runs against labels as the module says. Spans are in order and cover the clip."""
     labels = labelled_events(spans, kind)
@@ -181,7 +184,7 @@ def score_events(
         fitting = [
             i
             for i, label in enumerate(labels)
-            if i not in taken and label.start - reach <= middle <= label.end + reach
+            if i not in taken and _apart(middle, label, loose=loose) <= reach
         ]
         if fitting:
             taken[min(fitting, key=lambda i: labels[i].end)] = k
@@ -200,6 +203,12 @@ def score_events(
         starts=tuple(run.start - label.start for run, label in clean),
         ends=tuple(run.end - label.end for run, label in clean),
     )
+
+
+def _apart(moment: float, label: Event, *, loose: bool) -> float:
+    if loose:
+        return max(label.start - moment, moment - label.end, 0.0)
+    return abs(moment - label.middle)
 
 
 def _in_speech(events: Sequence[Event], spans: Sequence[PhoneSpan]) -> list[tuple[Event, float]]:

@@ -4,6 +4,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from emoface_core.emotions import EMOTIONS
 from emoface_core.engine.interface import Engine
 from emoface_core.face.head import Head, load_head
 from emoface_core.training.articulation import articulate
-from emoface_core.training.expression import express
+from emoface_core.training.expression import express_all
 from emoface_core.training.phones import VISEME_OF, PhoneSpan
 from emoface_core.training.prosody import prosody
 
@@ -45,13 +46,13 @@ class Acted:
     """What somebody made of a clip, T frames at `fps`.
 
     `speech` (T, V, 3) metres: offsets with no emotion. `layer(emotion)` (T, V, 3): what an emotion
-    adds at intensity 1. `visemes` (T,) as heard, `voice` (T', 8) emotion weights as heard, or None
-    if the performer doesn't listen.
+    adds at intensity 1, None from one that feels nothing. `visemes` (T,) as heard, `voice` (T', 8)
+    emotion weights as heard, None from one that doesn't listen.
     """
 
     fps: float
     speech: Floats
-    layer: Callable[[str], Floats]
+    layer: Callable[[str], Floats] | None = None
     visemes: NDArray[np.int64] | None = None
     voice: Floats | None = None
 
@@ -82,15 +83,16 @@ class Model:
             frames = performance.frames
             curves = performance.curves_at(np.arange(frames))
             mixer = performance.rig.mixer
+            weight = mixer.weight(curves.attention)
             phones = performance.phones
             times = np.arange(frames) / self._fps
             place = np.searchsorted(phones.start, times, side="right") - 1
             visemes = np.array([VISEME_OF[name] for name in performance.phone_names])
             return Acted(
                 fps=self._fps,
-                speech=performance.speech(0, frames),
+                speech=mixer.speech(curves.content, curves.base, weight),
                 layer=lambda emotion: mixer.emotion(
-                    curves.layers[:, EMOTIONS.index(emotion)], curves.attention
+                    curves.layers[:, EMOTIONS.index(emotion)], weight
                 ),
                 visemes=visemes[phones.index[np.maximum(place, 0)]],
                 voice=performance.voice,
@@ -113,20 +115,16 @@ class Teacher:
         frames = round(heard.seconds * self._fps)
         voice = prosody(heard.samples, frames + 2, rate=self._fps)
         weights = articulate(heard.spans, heard.seconds, rate=self._fps, prosody=voice)[:frames]
-        return Acted(
-            fps=self._fps,
-            speech=self._moved(weights),
-            layer=lambda emotion: self._moved(
-                express(
-                    heard.spans,
-                    voice,
-                    heard.seconds,
-                    emotion,
-                    rate=self._fps,
-                    seed=zlib.crc32(heard.id.encode()),
-                )[:frames]
-            ),
-        )
+
+        @cache
+        def layers() -> Floats:
+            seed = zlib.crc32(heard.id.encode())
+            return express_all(heard.spans, voice, heard.seconds, rate=self._fps, seed=seed)
+
+        def layer(emotion: str) -> Floats:
+            return self._moved(layers()[:frames, EMOTIONS.index(emotion)])
+
+        return Acted(fps=self._fps, speech=self._moved(weights), layer=layer)
 
     def _moved(self, weights: NDArray[np.floating]) -> Floats:
         shapes = self._head.shapes.reshape(len(self._head.shapes), -1)
@@ -151,11 +149,7 @@ class OutOfStep:
             return None
         share = np.random.default_rng(zlib.crc32(heard.id.encode())).uniform(0.25, 0.75)
         by = round(share * len(acted.speech))
-        return Acted(
-            fps=acted.fps,
-            speech=np.roll(acted.speech, by, axis=0),
-            layer=lambda emotion: np.roll(acted.layer(emotion), by, axis=0),
-        )
+        return Acted(acted.fps, np.roll(acted.speech, by, axis=0))
 
 
 class Loudness:
@@ -171,7 +165,7 @@ class Loudness:
         self._head = head or load_head()
 
     def perform(self, heard: Heard) -> Acted:
-        """Jaw by loudness; emotions add nothing."""
+        """Jaw by loudness."""
         frames = max(1, round(heard.seconds * self._fps))
         reach = round(0.02 * SAMPLE_RATE)
         square = np.concatenate([[0.0], np.cumsum(np.asarray(heard.samples, np.float64) ** 2)])
@@ -181,4 +175,4 @@ class Loudness:
         level = 10 * np.log10(np.maximum(power, 1e-9))
         opening = np.clip((level - max(level.max(), -50.0) + 40) / 40, 0, 1)
         speech = (0.5 * opening[:, None, None]).astype(np.float32) * self._head.shape("jawOpen")
-        return Acted(self._fps, speech, lambda _emotion: np.zeros_like(speech))
+        return Acted(self._fps, speech)

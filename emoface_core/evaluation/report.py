@@ -33,6 +33,7 @@ _COLOURS = {
 }
 _MARKED = {"p": "#fecaca", "f": "#bbf7d0"}  # backgrounds of closures and lip-teeth contacts
 _SHEET_FRAMES = 16
+_FACES_OF = ("model", "teacher")
 
 
 def write_speech(folder: Path, report: SpeechReport) -> Path:
@@ -48,7 +49,7 @@ def write_speech(folder: Path, report: SpeechReport) -> Path:
         lines += [f"## {shown.heard.id}", ""]
         lines += [_picture(folder, f"curves_{k}.png", curves_figure(shown), "curves")]
         for name, speech in shown.speech.items():
-            if name == "chance":
+            if name not in _FACES_OF:
                 continue
             sheet = contact_sheet_of(speech, shown.fps, shown.heard.spans)
             lines += [_sheet(folder, f"faces_{k}_{name}.png", sheet, name)]
@@ -236,7 +237,7 @@ def contact_sheet_of(
 def _moments(spans: Sequence[PhoneSpan], frames: int, fps: float) -> tuple[list[float], list[str]]:
     said = [span for span in spans if span.phone != SILENCE and span.end <= frames / fps]
     if not said:
-        count = min(_SHEET_FRAMES, frames)
+        count = min(_SHEET_FRAMES // 2, frames)
         times = np.linspace(0, (frames - 1) / fps, count)
         return times.tolist(), [f"{time:.2f} s" for time in times]
     picked = [said[k] for k in np.unique(np.linspace(0, len(said) - 1, _SHEET_FRAMES).astype(int))]
@@ -249,7 +250,7 @@ def _moments(spans: Sequence[PhoneSpan], frames: int, fps: float) -> tuple[list[
 
 def _how_scored() -> list[str]:
     return [
-        f"Closures: the lips' gap below {1000 * SHUT:g} mm, matched within 40 ms of the label; "
+        f"Closures: the lips' gap below {1000 * SHUT:g} mm, middles within 40 ms of each other; "
         "silence is not judged. `teacher` is told the labels (what can be reached), `chance` is "
         "the teacher out of step, Rhubarb is scored by its cues A and G. In the plots closures are "
         "red, lip to teeth green.",

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class Tally:
 
     closures: Score = events.NOTHING
     at_thresholds: dict[float, Score] = field(default_factory=dict)
+    loose: Score = events.NOTHING
     contacts: Score = events.NOTHING
     felt: dict[str, Score] = field(default_factory=dict)  # closures with an emotion at intensity 1
     visemes: Confusion | None = None  # as heard
@@ -90,11 +92,12 @@ class SpeechJudge:
         heard_all = []
         for heard in clips:
             heard_all.append(heard)
+            taught = cache(lambda fps, heard=heard: Teacher(fps, self.head).perform(heard))
             keep = Shown(heard, 0.0) if shown is not None and len(shown) < show else None
             for performer in self.performers:
                 acted = performer.perform(heard)
                 if acted is not None:
-                    self._score(tallies[performer.name], heard, acted)
+                    self._score(tallies[performer.name], heard, acted, taught(acted.fps))
                     if keep is not None:
                         self._keep(keep, performer.name, acted)
             if keep is not None and shown is not None:
@@ -108,12 +111,13 @@ class SpeechJudge:
         keep.jaws[name] = 1000 * jaw_opening(vertices, self.head)
         keep.speech[name] = acted.speech
 
-    def _score(self, tally: Tally, heard: Heard, acted: Acted) -> None:
+    def _score(self, tally: Tally, heard: Heard, acted: Acted, taught: Acted | None) -> None:
         vertices = self.head.vertices + acted.speech
         gap, teeth = lip_gap(vertices, self.head), lip_teeth_gap(vertices, self.head)
         lips = vertices[:, self.regions.lips]
         spans, fps, frames = heard.spans, acted.fps, len(vertices)
         tally.closures += events.score_events(events.closure_runs(gap, fps), spans)
+        tally.loose += events.score_events(events.closure_runs(gap, fps), spans, loose=True)
         for threshold in OTHER_THRESHOLDS:
             score = events.score_events(events.closure_runs(gap, fps, threshold), spans)
             tally.at_thresholds[threshold] = (
@@ -122,7 +126,7 @@ class SpeechJudge:
         tally.contacts += events.score_events(
             events.contact_runs(teeth, gap, fps), spans, LIP_TEETH
         )
-        if self._emotions:
+        if self._emotions and acted.layer is not None:
             for emotion in EMOTIONS:
                 felt = lip_gap(vertices + acted.layer(emotion), self.head)
                 score = events.score_events(events.closure_runs(felt, fps), spans)
@@ -143,15 +147,13 @@ class SpeechJudge:
             speaking = speech_frames(spans, len(acted.voice), 50.0)
             tally.felt_truth.append(heard.emotion)
             tally.felt_guess.append(clip_emotion(acted.voice, speaking, EMODB_EMOTIONS))
-        self._compare(tally, heard, acted, vertices)
+        if taught is not None:
+            self._compare(tally, acted, taught, vertices)
 
     def _compare(
-        self, tally: Tally, heard: Heard, acted: Acted, vertices: NDArray[np.floating]
+        self, tally: Tally, acted: Acted, taught: Acted, vertices: NDArray[np.floating]
     ) -> None:
         """Against what the teacher makes of the labels."""
-        taught = Teacher(acted.fps, self.head).perform(heard)
-        if taught is None:
-            return
         truth = self.head.vertices + taught.speech
         frames = min(len(truth), len(vertices))
         lag = timing.peak_lag(

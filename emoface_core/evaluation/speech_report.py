@@ -169,6 +169,8 @@ def _event_rows(
             what = f"{kind.name}: F1" if part == "f1" else f"  {part}"
             values = {name: float(getattr(score, part)) for name, score in scores.items()}
             report.rows.append(Row(what, on, "", values, reach if goal and part == "f1" else None))
+    what = "lips shut, if its length is forgiven: F1"
+    _row(report, on, tallies, what, "", lambda tally: tally.loose.f1)
     for threshold in OTHER_THRESHOLDS:
         what = f"lips shut, if that means below {1000 * threshold:g} mm: F1"
         _row(report, on, tallies, what, "", partial(_f1_at, threshold=threshold))

@@ -72,7 +72,6 @@ class Chewing:
         return Acted(
             fps=50.0,
             speech=(course[:, None, None] * head.shape("jawOpen")).astype(np.float32),
-            layer=lambda _emotion: np.zeros((frames, *head.vertices.shape), np.float32),
             visemes=np.full(frames, 10),
             voice=voice,
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emoface_core.face import apertures, corrections, regions
 from emoface_core.face.coarse import coarse_mesh
 from emoface_core.face.correspondences import correspond
-from emoface_core.face.head import Head, save_head
+from emoface_core.face.head import CoarseMesh, Head, read_head, save_head
 from emoface_core.face.head_card import HeadFigures, measure, write_card
 from emoface_core.face.ict import (
     GUMS_AND_TONGUE,
@@ -73,7 +73,8 @@ class _Flame:
 def build(data_dir: Path, out: Path) -> HeadFigures:
     """Make `out` (head.npz), and its card beside it, from the files in `data_dir`/face.
 
-    Takes a minute or two. InputError if a file is missing. Needs SciPy.
+    The coarse mesh of a head that is already at `out` is kept, since trained models speak of its
+    vertices. Takes a minute or two. InputError if a file is missing. Needs SciPy.
     """
     folder = Path(data_dir) / "face"
     flame = _read_flame(folder / "flame2023_open_template.npz")
@@ -85,7 +86,8 @@ def build(data_dir: Path, out: Path) -> HeadFigures:
     centre, radius = _eyeball(placed[LEFT_EYEBALL.start : LEFT_EYEBALL.stop])
     vertices = _with_eyeballs(flame, vertices, centre, radius)
     shapes = _mended(flame, vertices, shapes, centre)
-    head = _assembled(flame, vertices, shapes, ict, placed, deltas, centre)
+    kept = read_head(out).coarse if out.is_file() else None
+    head = _assembled(flame, vertices, shapes, ict, placed, deltas, centre, kept)
     save_head(out, head)
     reference = load_npz(folder / "flame_regions_reference.npz")
     figures = measure(out, surface, zones, loose, flame.eye, reference)
@@ -218,6 +220,7 @@ def _assembled(
     placed: Floats,
     deltas: Mapping[str, Floats],
     centre: Floats,
+    coarse: CoarseMesh | None,
 ) -> Head:
     faces, mirror, mouth = flame.faces, flame.mirror, flame.mouth
     areas = regions.derive_regions(vertices, faces, shapes, flame.landmarks(vertices), mirror)
@@ -242,7 +245,8 @@ def _assembled(
         lid_pairs_left=lids.astype(np.int32),
         lid_pairs_right=mirror[lids].astype(np.int32),
         eye_centres=np.stack([centre, centre * _FLIP]).astype(np.float32),
-        coarse=coarse_mesh(vertices, faces, count=_COARSE_VERTICES, density=density, mirror=mirror),
+        coarse=coarse
+        or coarse_mesh(vertices, faces, count=_COARSE_VERTICES, density=density, mirror=mirror),
         teeth=mouth_interior(
             ict.part(GUMS_AND_TONGUE), ict.part(TEETH), placed, deltas, shapes,
             jaw[drop > 0.7 * drop.max()],

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from emoface_core.evaluation.clips import Clip, paired
 from emoface_core.evaluation.regions import Regions
 
-_BLOCK = 256  # frames at a time: a long clip is never doubled in float64
+_BLOCK = 64  # frames at a time: stays in the cache, and a long clip is never doubled
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,15 @@ def squared_errors(
     """(T, R) e²(t, v) in m² over `region` (all vertices, if None). The clips must be `paired`."""
     chosen = slice(None) if region is None else region
     # Templates may differ (another person's neutral): what is compared is where vertices are.
-    shift = pred.template[chosen].astype(np.float64) - truth.template[chosen]
+    shift = pred.template[chosen] - truth.template[chosen]
     parts = []
     for start in range(0, truth.frames, _BLOCK):
         frames = slice(start, start + _BLOCK)
-        difference = pred.offsets[frames, chosen].astype(np.float64) - truth.offsets[frames, chosen]
-        parts.append(((difference + shift) ** 2).sum(axis=2))
-    return np.concatenate(parts)
+        # Single precision does for a difference of small offsets: seven digits of it are right.
+        difference = pred.offsets[frames, chosen] - truth.offsets[frames, chosen]
+        difference += shift
+        parts.append(np.einsum("tvc,tvc->tv", difference, difference))
+    return np.concatenate(parts).astype(np.float64)
 
 
 def worst_of_region(

@@ -237,10 +237,12 @@ class Performance:
     def layers(self, tolerance: float = 1e-4, progress: Progress | None = None) -> BakeLayers:
         """Key shapes and curves, within `tolerance` metres at any intensity up to 1.5."""
         report = progress or (lambda _stage, _done, _total: None)
-        report("fit", 0, 2)
-        speech = fit_keys(_SpeechMotion(self), _SPEECH_SHARE * tolerance)
-        report("fit", 1, 2)
-        emotion = fit_keys(_EmotionMotion(self), _EMOTION_SHARE * tolerance)
+        speech = fit_keys(
+            _SpeechMotion(self, lambda: report("fit", 0, 2)), _SPEECH_SHARE * tolerance
+        )
+        emotion = fit_keys(
+            _EmotionMotion(self, lambda: report("fit", 1, 2)), _EMOTION_SHARE * tolerance
+        )
         report("fit", 2, 2)
         return BakeLayers(
             speech_basis=speech.basis,
@@ -275,18 +277,24 @@ class Performance:
 
 
 class _Motion:
-    """Rows for the fit: made by `_make(rows, mixer)` of the subclass."""
+    """Rows for the fit: made by `_make(rows, mixer)` of the subclass.
 
-    def __init__(self, performance: Performance) -> None:
+    `step` is called before each piece of work; it may raise to stop.
+    """
+
+    def __init__(self, performance: Performance, step: Callable[[], None]) -> None:
+        self._step = step
         self._performance = performance
         self._mixer = performance.rig.mixer
         self.telling = performance.rig.telling_vertices
         self._few = (self.telling, performance.rig.telling_mixer)
 
     def whole(self, rows: NDArray[np.intp]) -> Floats:
+        self._step()
         return self._make(rows, self._mixer)
 
     def part(self, rows: NDArray[np.intp], vertices: NDArray[np.intp]) -> Floats:
+        self._step()
         if self._few[0] is not vertices:
             self._few = (vertices, self._mixer.at(vertices))
         return self._make(rows, self._few[1])

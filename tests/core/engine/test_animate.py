@@ -212,6 +212,21 @@ def test_cancelling_stops_between_windows_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_fit_can_be_stopped(engine: Engine, babble: Babble) -> None:
+    steps: list[int] = []
+
+    def stop(_stage: str, done: int, _total: int) -> None:
+        steps.append(done)
+        if len(steps) == 3:
+            raise Cancelled("enough")
+
+    with (
+        animate(babble(1.0), AnimateOptions(), engine) as performance,
+        pytest.raises(Cancelled),
+    ):
+        performance.layers(progress=stop)
+
+
 def test_progress_goes_forward_to_the_end(engine: Engine, babble: Babble) -> None:
     steps: list[tuple[str, int, int]] = []
     options = AnimateOptions(window_frames=100)

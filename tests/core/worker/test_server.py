@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The real worker: jobs, errors in a sentence, cancelling, and ending when it should."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import soundfile
 from emoface_core.emotions import EMOTIONS
 from emoface_core.engine.animate import AnimateOptions, animate
 from emoface_core.engine.onnx import OnnxEngine
+from emoface_core.worker import server
 from emoface_core.worker.client import Deadlines, Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.process import Launch, Process, clean_environment
 from emoface_core.worker.protocol import Animate, Hello, Progress, decode, encode
@@ -105,6 +108,21 @@ def test_cancelled_between_windows_and_ready_for_the_next(
     pid = client.pid
     assert client.run(audio=clip, fps=24.0).frames == 72
     assert client.pid == pid
+
+
+def test_idle_workers_give_back_the_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = []
+
+    class Idle:
+        def release(self) -> None:
+            released.append(1)
+            stopper.start()
+
+    worker = server._Server(io.BytesIO())
+    stopper = threading.Timer(0.5, worker._stop.set)
+    monkeypatch.setattr(server, "_IDLE_SECONDS", 0.1)
+    worker.work(Idle())
+    assert released == [1]  # once, not again and again
 
 
 def test_a_full_disk_is_a_sentence(tiny_model: Path, clip: Path, tmp_path: Path) -> None:

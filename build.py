@@ -278,7 +278,7 @@ def test(arguments: argparse.Namespace) -> int:
     asked = [version for version in asked if version]
     if unknown := [version for version in asked if version not in BPY]:
         raise BuildError(f"Unknown Blender {', '.join(unknown)}: choose from {', '.join(BPY)}.")
-    python = main_environment("blender", "demo", "package", "torch", "corpus", "dev")
+    python = main_environment(*TESTED)
     own = blender_of(python)
     failed: list[str] = []
     if not arguments.k:
@@ -312,6 +312,8 @@ def test(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+# pyproject.toml's extras that the tests need; `engine` is in every environment.
+TESTED = ("blender", "corpus", "demo", "dev", "evaluation", "package", "registration", "torch")
 CHECKS = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
@@ -378,11 +380,11 @@ def wheels(arguments: argparse.Namespace) -> int:
 
 def assets(arguments: argparse.Namespace) -> int:
     """Build the head and its rig from the source data."""
-    python = main_environment("torch", "corpus", "dev")
+    python = main_environment("registration")
     out = ROOT / "emoface_core" / "assets" / "head.npz"
     code = (
         "import sys; from pathlib import Path; from emoface_core.face import build_head; "
-        "build_head.build(Path(sys.argv[1]), Path(sys.argv[2]))"
+        "print(build_head.build(Path(sys.argv[1]), Path(sys.argv[2])))"
     )
     return run_code([python, "-c", code, Path(arguments.data).absolute(), out])
 

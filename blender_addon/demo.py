@@ -111,10 +111,10 @@ def light_and_frame(scene: Scene, face: Object) -> None:
     low = Vector([min(c[i] for c in corners) for i in range(3)])
     high = Vector([max(c[i] for c in corners) for i in range(3)])
     size = high - low
-    aim = Vector((low.x + 0.5 * size.x, low.y + 0.3 * size.y, low.z + 0.54 * size.z))
+    aim = Vector((low.x + 0.5 * size.x, low.y + 0.3 * size.y, low.z + 0.53 * size.z))
     camera_data = bpy.data.cameras.new("Camera")
     camera_data.lens, camera_data.sensor_fit, camera_data.sensor_height = 85.0, "VERTICAL", 24.0
-    turn, far = math.radians(9), 0.8 * size.z * 85.0 / 24.0
+    turn, far = math.radians(9), 0.76 * size.z * 85.0 / 24.0
     camera = bpy.data.objects.new("Camera", camera_data)
     camera.location = aim + Vector((math.sin(turn), -math.cos(turn), 0.06)) * far
     camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
@@ -262,7 +262,8 @@ def make(chosen: argparse.Namespace) -> dict[str, Path]:
         contact_sheet(scene, layers, title, made["contact sheet"])
     with watch.stage("scene saved"):
         scene.frame_set(scene.frame_start)
-        bpy.ops.wm.save_as_mainfile(filepath=str(made["scene"]), relative_remap=True)
+        bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1
+        bpy.ops.wm.save_as_mainfile(filepath=str(made["scene"]), compress=True)
         bpy.ops.file.make_paths_relative()
         bpy.ops.wm.save_mainfile()
     print(f"demo: all of it: {sum(seconds for _, seconds in watch.stages):.1f} s", flush=True)

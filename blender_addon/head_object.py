@@ -185,6 +185,7 @@ def _material(look: Look) -> Material:
 
 def _free_place(context: Context, face: Object) -> Vector:
     """The 3D cursor, or the next place to its right that is in no other mesh's box."""
+    context.view_layer.update()  # sizes are known only then
     place = Vector(context.scene.cursor.location)
     size = max(face.dimensions) or 0.3
     others = [
@@ -203,4 +204,5 @@ def _free_place(context: Context, face: Object) -> Vector:
 def _near(place: Vector, box: Sequence[Vector], reach: float) -> bool:
     corners = np.array(box)
     least, most = corners.min(axis=0) - reach, corners.max(axis=0) + reach
-    return bool(((least < place) & (place < most)).all())
+    at = np.array(place)
+    return bool(((least < at) & (at < most)).all())

@@ -9,15 +9,10 @@ import numpy as np
 
 # What Blender keeps for itself, or what merely says how often a datablock is used.
 _VOLATILE = {"rna_type", "users", "is_evaluated", "original", "session_uid", "tag", "preview"}
-_VOLATILE |= {
-    "is_runtime_data",
-    "depsgraph",
-    "view_layers",
-    "tool_settings",
-    "id_data",
-    "library_weak_reference",
-}
-_DEPTH = 7
+_VOLATILE |= {"is_runtime_data", "id_data", "library_weak_reference", "depsgraph", "view_layers"}
+# Nodes and tools refer to each other without end.
+_VOLATILE |= {"tool_settings", "interface", "links", "internal_links", "to_node", "from_node"}
+_VOLATILE |= {"node"}
 _MANY = 200  # a collection longer than this is compared by a digest of its numbers
 
 
@@ -34,19 +29,19 @@ def _read_all() -> dict[str, dict[str, Any]]:
                        bpy.data.node_groups, bpy.data.collections):  # fmt: skip
         for block in collection:
             values: dict[str, Any] = {}
-            _walk(block, "", values, 0)
+            _walk(block, "", values, set())
             found[f"{block.rna_type.identifier} {block.name}"] = values
     return found
 
 
-def _walk(struct: Any, path: str, values: dict[str, Any], depth: int) -> None:
+def _walk(struct: Any, path: str, values: dict[str, Any], seen: set) -> None:
     for name in (
         struct.keys() if hasattr(struct, "keys") and isinstance(struct, bpy.types.ID) else []
     ):
         value = struct[name]
         values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
     for prop in struct.bl_rna.properties:
-        if prop.identifier in _VOLATILE or depth > _DEPTH:
+        if prop.identifier in _VOLATILE:
             continue
         here = f"{path}.{prop.identifier}"
         try:
@@ -57,9 +52,9 @@ def _walk(struct: Any, path: str, values: dict[str, Any], depth: int) -> None:
             values[here] = (len(value), _digest(value))
         elif prop.type == "COLLECTION":
             for number, item in enumerate(value):
-                _item(item, f"{here}[{number}]", values, depth)
+                _item(item, f"{here}[{number}]", values, seen)
         elif prop.type == "POINTER":
-            _item(value, here, values, depth)
+            _item(value, here, values, seen)
         elif getattr(prop, "is_array", False):
             values[here] = [tuple(v) if hasattr(v, "__len__") else v for v in value]
         else:
@@ -78,15 +73,15 @@ def _digest(collection: Any) -> str:
     return content.hexdigest()
 
 
-def _item(item: Any, path: str, values: dict[str, Any], depth: int) -> None:
+def _item(item: Any, path: str, values: dict[str, Any], seen: set) -> None:
     if item is None:
         values[path] = None
     elif isinstance(item, bpy.types.ID):
         values[path] = f"-> {item.rna_type.identifier} {item.name}"
         if item.is_embedded_data:
-            _walk(item, path, values, depth + 1)
+            _walk(item, path, values, seen)
     else:
-        _walk(item, path, values, depth + 1)
+        _walk(item, path, values, seen)
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

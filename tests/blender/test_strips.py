@@ -106,7 +106,7 @@ def test_a_meta_strip_cuts_and_mutes(voice: Path) -> None:
     strip.move_to_meta(meta)
     meta.frame_final_end = 111
     assert heard().clip == Clip(11, 0.0, 100, 25)
-    meta.frame_offset_start, meta.frame_offset_end = 20, 30
+    meta.frame_final_start, meta.frame_final_end = 31, 81
     assert heard().clip == Clip(31, pytest.approx(0.8), 50, 25)
     meta.mute = True
     with pytest.raises(InputError, match="muted by its meta strip “scene 1”"):

@@ -47,6 +47,7 @@ _DENSITY = {
     "eyeballs": 3, "neck": 0.25, "scalp": 0.15, "ears": 0.05,
 }  # fmt: skip
 _COARSE_VERTICES = 256
+_ROUNDING = 1e-5  # metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,9 @@ class _Flame:
 def build(data_dir: Path, out: Path) -> HeadFigures:
     """Make `out` (head.npz), and its card beside it, from the files in `data_dir`/face.
 
-    The coarse mesh of a head that is already at `out` is kept, since trained models speak of its
-    vertices. Takes a minute or two. InputError if a file is missing. Needs SciPy.
+    A head that is already at `out` is left as it is if it comes out the same again but for
+    rounding, and else gives its coarse mesh to the new one: trained models speak of its vertices.
+    Takes a minute or two. InputError if a file is missing. Needs SciPy.
     """
     folder = Path(data_dir) / "face"
     flame = _read_flame(folder / "flame2023_open_template.npz")
@@ -86,13 +88,28 @@ def build(data_dir: Path, out: Path) -> HeadFigures:
     centre, radius = _eyeball(placed[LEFT_EYEBALL.start : LEFT_EYEBALL.stop])
     vertices = _with_eyeballs(flame, vertices, centre, radius)
     shapes = _mended(flame, vertices, shapes, centre)
-    kept = read_head(out).coarse if out.is_file() else None
-    head = _assembled(flame, vertices, shapes, ict, placed, deltas, centre, kept)
-    save_head(out, head)
+    old = read_head(out) if out.is_file() else None
+    coarse = old.coarse if old else None
+    head = _assembled(flame, vertices, shapes, ict, placed, deltas, centre, coarse)
+    if old is None or not _alike(old, head):
+        save_head(out, head)
     reference = load_npz(folder / "flame_regions_reference.npz")
     figures = measure(out, surface, zones, loose, flame.eye, reference)
     write_card(out.with_suffix(".md"), figures)
     return figures
+
+
+def _alike(one: Head, other: Head) -> bool:
+    """Whether two heads are the same but for rounding: to a hundredth of a millimetre."""
+    return (
+        one.shape_names == other.shape_names
+        and np.allclose(one.vertices, other.vertices, rtol=0, atol=_ROUNDING)
+        and np.allclose(one.shapes, other.shapes, rtol=0, atol=_ROUNDING)
+        and one.teeth.vertices.shape == other.teeth.vertices.shape
+        and np.allclose(one.teeth.vertices, other.teeth.vertices, rtol=0, atol=_ROUNDING)
+        and one.regions.keys() == other.regions.keys()
+        and all(np.array_equal(one.regions[name], other.regions[name]) for name in one.regions)
+    )
 
 
 def _read_flame(path: Path) -> _Flame:

@@ -80,7 +80,7 @@ class EmoFaceChoices(PropertyGroup):
         update=_remix,
     )
     preference: FloatProperty(
-        name="Choice over Voice",
+        name="Preference",
         description=(
             "How the chosen emotion mixes with the one in the voice: 0 is all voice, 1 all choice"
         ),

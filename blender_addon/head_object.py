@@ -16,8 +16,9 @@ from . import followers
 
 # FLAME's frame (y up, facing +z) to Blender's (z up, facing -y).
 _UPRIGHT = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
-# Seen from the eyeball's centre: half the angle that the pupil and the iris take up.
-_PUPIL, _IRIS = np.radians(11.0), np.radians(28.0)
+# Half the angle that the pupil and the iris take up, seen from the eyeball's centre: between the
+# rings of its vertices, which lie at 7, 14, 21, 27 and 33 degrees.
+_PUPIL, _IRIS = np.radians(16.0), np.radians(29.0)
 _BROW_POINTS, _BROW_HEIGHT = 16, 0.0065  # along a brow; metres at its thickest
 _BROW_LIFT = 0.0008  # metres above the skin
 
@@ -74,11 +75,11 @@ def face_looks(head: Head) -> NDArray[np.int32]:
         inside = np.zeros(len(head.vertices), bool)
         inside[head.regions[region]] = True
         looks[inside[head.faces].all(axis=1)] = look
-    centres = head.vertices[head.faces].mean(axis=1)
     eyes = np.flatnonzero(looks == 3)
-    nearest = np.linalg.norm(centres[eyes, None] - head.eye_centres, axis=2).argmin(axis=1)
-    ray = centres[eyes] - head.eye_centres[nearest]
-    angle = np.arccos(ray[:, 2] / np.linalg.norm(ray, axis=1))
+    corners = head.vertices[head.faces[eyes]]
+    apart = np.linalg.norm(corners[:, :1] - head.eye_centres, axis=2)
+    ray = corners - head.eye_centres[apart.argmin(axis=1)][:, None]
+    angle = np.arccos(ray[..., 2] / np.linalg.norm(ray, axis=2)).max(axis=1)
     looks[eyes[angle < _IRIS]] = 4
     looks[eyes[angle < _PUPIL]] = 5
     return looks

@@ -156,8 +156,13 @@ def read_head(path: Path) -> Head:
             **{item.name: arrays[f"coarse.{item.name}"] for item in fields(CoarseMesh)}
         ),
         teeth=MouthInterior(
-            **{item.name: arrays[f"teeth.{item.name}"] for item in fields(MouthInterior)}
-            | {"materials": tuple(arrays["teeth.materials"].tolist())}
+            vertices=arrays["teeth.vertices"],
+            faces=arrays["teeth.faces"],
+            face_material=arrays["teeth.face_material"],
+            materials=tuple(arrays["teeth.materials"].tolist()),
+            jaw_weight=arrays["teeth.jaw_weight"],
+            jaw_ids=arrays["teeth.jaw_ids"],
+            jaw_map=arrays["teeth.jaw_map"],
         ),
     )
 

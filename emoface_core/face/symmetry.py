@@ -29,6 +29,11 @@ def mirror_map(vertices: NDArray, faces: NDArray) -> NDArray[np.int32]:
     for piece, ids in enumerate(pieces):
         other = int(np.linalg.norm(centres - centres[piece] * _FLIP, axis=1).argmin())
         if other == piece:
+            if not vertices[ids, 0].min() <= 0 <= vertices[ids, 0].max():
+                raise InputError(
+                    "A part of the mesh has no counterpart on the other side.",
+                    "Centre the mesh on x = 0.",
+                )
             walked = _walk_both_sides(vertices, faces[label[faces[:, 0]] == piece])
             keep = [v for v, w in walked.items() if walked.get(w) == v]
             mirror[keep] = [walked[v] for v in keep]

@@ -14,13 +14,22 @@ from emoface_core.model.losses import LossConfig
 class DataConfig:
     """Where the clips are, and how a batch is cut from them."""
 
-    corpus: str = "corpus"  # folder that `python -m emoface_core corpus` made
+    corpus: str = "corpus"  # folder that `python -m emoface_core corpus` made, or of the captures
     crop_seconds: float = 5.0
     batch: int = 16
     variants: int = 2  # augmented copies of every utterance
     held_out_batches: int = 6
     # Sources of which there are this many times more variants, for the few that are precious.
     more: dict[str, int] = field(default_factory=dict)
+    # Captured speech instead of a corpus of ours: "vocaset", "ravdess", "mead" or "folder".
+    kind: str = "corpus"
+    flame: str = ""  # a converted FLAME model, where motion comes as FLAME's parameters
+    filtered: bool = False  # captured motion at a higher rate is filtered, not just thinned
+    told: str = "emotion"  # of captured clips: emotion and strength, or the paper's "level" alone
+
+    def __post_init__(self) -> None:
+        choice("kind of data", self.kind, ("corpus", "vocaset", "ravdess", "mead", "folder"))
+        choice("condition", self.told, ("emotion", "level"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ from emoface_core.training.augmentation import augment, pad, shift_spans
 from emoface_core.training.batches import BatchSource, PairedBatch, TaughtBatch
 from emoface_core.training.config import DataConfig, TrainingConfig
 from emoface_core.training.corpus import Utterance, open_corpus
+from emoface_core.training.datasets.fine_tuning import FineTuningSource
+from emoface_core.training.datasets.source import CapturedSource
 from emoface_core.training.expression import express
 from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
 from emoface_core.training.prosody import prosody
@@ -250,6 +252,9 @@ class PairedSource:
 
 def open_source(config: TrainingConfig, geometry: FaceGeometry) -> BatchSource:
     """The data set that a configuration needs."""
+    if config.data.kind != "corpus":
+        paper = config.model.decoding == "frame_by_frame"
+        return (CapturedSource if paper else FineTuningSource)(config, geometry)
     if config.model.decoding == "frame_by_frame":
         return PairedSource(config, geometry)
     return TaughtSource(config.data, config.run.seed)

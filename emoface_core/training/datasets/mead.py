@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""3DMEAD, EMOTE's pseudo-captured MEAD, as ProbTalk3D exports it.
+
+`<speaker>_<sentence>_<emotion>_<level>.npy`, (1, frames at 25 fps, 403): 300 shape, 100 expression
+and 3 jaw parameters of FLAME; sounds of the same name, wherever in the folder. Emotions 0 to 7 are
+neutral, happy, sad, surprised, fear, disgusted, angry, contempt; levels 0 to 2. Sentences are split
+as ProbTalk3D splits them: of neutral 1–32, 33–36, 37–40, of the others 1–24, 25–27, 28–30. Under
+each emotion a number is another sentence, so there are no pairs.
+"""
+
+import re
+from pathlib import Path
+
+from emoface_core.emotions import emotion_index
+from emoface_core.errors import InputError
+from emoface_core.face.flame import Flame
+from emoface_core.training.datasets.clips import (
+    SOUNDS,
+    Clip,
+    ClipSet,
+    Split,
+    files_below,
+    one_each,
+    without_motion,
+)
+from emoface_core.training.datasets.motion import Motion, read_motion
+
+FPS = 25.0
+LEVELS = 3
+_EMOTIONS = ("neutral", "happy", "sad", "surprised", "fearful", "disgust", "angry", None)
+_NAME = re.compile(
+    r"(?P<speaker>[MW]\d{3})_(?P<sentence>\d{3})_(?P<emotion>[0-7])_(?P<level>[0-2])"
+)
+
+
+def open_mead(folder: Path, flame: Flame | None) -> ClipSet:
+    """The clips of a 3DMEAD folder. InputError if a name is none of its."""
+    motions = one_each(files_below(folder, (".npy",)), "motion")
+    sounds = one_each(files_below(folder, SOUNDS), "sound")
+    clips, missing, unused = [], [], list(without_motion(sounds, motions))
+    for name, path in motions.items():
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise InputError(
+                f"“{path.name}” is not named as 3DMEAD's files are, such as M003_001_0_0.npy"
+                " (speaker_sentence_emotion_level).",
+                "Give it its name back, or take it out of the folder.",
+            )
+        emotion = _EMOTIONS[int(match["emotion"])]
+        split = _split(int(match["sentence"]), neutral=emotion == "neutral")
+        if name not in sounds:
+            missing.append(f"{name}.wav")
+        elif emotion is None:
+            unused.append(f"{path.name}: contempt is none of the eight emotions")
+        elif split is None:
+            unused.append(f"{path.name}: a sentence of no split")
+        else:
+            index, level = emotion_index(emotion), int(match["level"])
+            clips.append(
+                Clip(name, sounds[name], path, match["speaker"], split, index, level, LEVELS)
+            )
+
+    def read(clip: Clip) -> Motion:
+        return read_motion(clip.motion, FPS, flame=flame)
+
+    return ClipSet("mead", tuple(clips), read, tuple(missing), tuple(unused))
+
+
+def _split(sentence: int, *, neutral: bool) -> Split | None:
+    train, held_out, test = (32, 36, 40) if neutral else (24, 27, 30)
+    if not 1 <= sentence <= test:
+        return None
+    if sentence <= train:
+        return "train"
+    return "held_out" if sentence <= held_out else "test"

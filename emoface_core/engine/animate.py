@@ -81,7 +81,8 @@ def animate(
     curves: CurveStore | None = None
     try:
         gain = _listen(audio, options, sound, report)
-        seconds = sound.rows / SAMPLE_RATE
+        # As asked for, not as the nearest sample: a strip of whole frames has so many frames.
+        seconds = sound.rows / SAMPLE_RATE if options.duration is None else options.duration
         curves = CurveStore(rig, options.spool)
         logits, speaking, decoder = [], [], PhoneDecoder(len(engine.info.model.phones))
         silence = _silence(engine.info.model.phones)

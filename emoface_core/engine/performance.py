@@ -251,12 +251,14 @@ class Performance:
             _EmotionMotion(self, lambda: report("fit", 1, 2)), _EMOTION_SHARE * tolerance
         )
         report("fit", 2, 2)
+        # Least squares is linear: the eight curves mixed as chosen are the curve of the mixture.
         each_emotion = emotion.curves.reshape(self.frames, len(EMOTIONS) + 1, -1)[:, :-1]
+        size = np.maximum(np.abs(each_emotion).max(axis=(0, 1)), 1e-6)  # curves stay within 1
         return BakeLayers(
             speech_basis=speech.basis,
             speech_curves=speech.curves,
-            emotion_basis=emotion.basis,
-            emotion_curves=np.ascontiguousarray(each_emotion / np.float32(_OTHER_EMOTIONS)),
+            emotion_basis=emotion.basis * (size / np.float32(_OTHER_EMOTIONS))[:, None, None],
+            emotion_curves=each_emotion / size,
             emotion_weights=self.emotion_weights,
             voice_weights=self.voice_weights,
             intensity=self.intensity,

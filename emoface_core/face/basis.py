@@ -19,7 +19,7 @@ _ATTEMPTS = 8
 _MORE_TELLING = 40  # vertices that join after each attempt
 _CHUNK = 4096  # rows at a time
 _MARGIN = 1.0  # of the tolerance: what the lifted keys miss is measured, and tends to be less
-_FIRST_RANK = 96
+_FIRST_RANK = 128
 
 
 class Motion(Protocol):
@@ -96,16 +96,14 @@ def _telling_rows(few: Floats, directions: Floats) -> NDArray[np.intp]:
 def _principal(few: Floats, tolerance: float, most: int) -> Floats:
     """(R, v * 3) orthonormal: as few directions of rows (n, v, 3) as meet each in `tolerance`."""
     rows = few.reshape(len(few), -1)
-    sketch = rows[-_SKETCHED:]  # rows that were hard to meet joined at the end
-    rank = min(_FIRST_RANK, most, *sketch.shape)
+    limit = min(most, *rows.shape)
+    rank = min(_FIRST_RANK, limit)
     while True:
-        directions = _directions(sketch, rank)
-        weights = rows @ directions.T
-        if rank == min(most, *sketch.shape):
+        directions, weights = _directions(rows, rank)
+        missed = _misses(few, weights, directions)
+        if rank == limit or missed.max() <= tolerance:
             break
-        if _misses(few, weights, directions).max() <= tolerance:
-            break
-        rank = min(2 * rank, most, *sketch.shape)
+        rank = min(2 * rank, limit)
     half = len(directions) // 2
     hard = np.argsort(_misses(few, weights[:, :half], directions[:half]))[-_HARDEST:]
     low, high = 1, len(directions)  # `high` directions are enough, or all that may be
@@ -118,18 +116,20 @@ def _principal(few: Floats, tolerance: float, most: int) -> Floats:
     return directions[:high]
 
 
-def _directions(rows: Floats, rank: int) -> Floats:
-    """(rank, columns): the leading right singular vectors, by randomised subspace iteration.
+def _directions(rows: Floats, rank: int) -> tuple[Floats, Floats]:
+    """(rank, columns) leading right singular vectors, and (n, rank) the rows' weights on them.
 
     Halko, Martinsson and Tropp, “Finding structure with randomness”, SIAM Review 53(2), 2011,
-    algorithm 4.4 with one iteration.
+    algorithms 4.4 and 5.1; the space is found from some of the rows, turned by all of them.
     """
-    start = np.random.default_rng(0).standard_normal((len(rows), rank), np.float32)
-    space = np.linalg.qr(rows.T @ start)[0]
-    space = np.linalg.qr(rows.T @ (rows @ space))[0]
-    small = rows @ space  # (n, rank)
-    values, turn = np.linalg.eigh((small.T @ small).astype(np.float64))
-    return np.ascontiguousarray((space @ turn[:, np.argsort(values)[::-1]]).T, np.float32)
+    sketch = rows[-max(_SKETCHED, 4 * rank) :]  # rows that were hard to meet joined at the end
+    start = np.random.default_rng(0).standard_normal((len(sketch), rank), np.float32)
+    space = np.linalg.qr(sketch.T @ start)[0]
+    space = np.linalg.qr(sketch.T @ (sketch @ space))[0]
+    weights = rows @ space
+    values, turn = np.linalg.eigh((weights.T @ weights).astype(np.float64))
+    turn = turn[:, np.argsort(values)[::-1]].astype(np.float32)
+    return np.ascontiguousarray((space @ turn).T), weights @ turn
 
 
 def _misses(few: Floats, weights: Floats, directions: Floats) -> Floats:

@@ -4,12 +4,11 @@
 The package is npm's `rhubarb-lip-sync-wasm` (MIT), unpacked by `npm pack` or `npm install`.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,23 +69,27 @@ def tidy(raw: Sequence[dict]) -> list[Cue]:
 
 
 def rhubarb_cues(
-    clips: Sequence[NDArray[np.floating]], package: Path, *, cache: Path | None = None
-) -> list[list[Cue]]:
-    """Rhubarb's cues for mono clips at 16 kHz, by the package unpacked in `package`.
+    clips: Mapping[str, NDArray[np.floating]], package: Path, *, cache: Path | None = None
+) -> dict[str, list[Cue]]:
+    """Rhubarb's cues for mono clips at 16 kHz, by their names; `package` is the unpacked package.
 
-    `cache` is a JSON file that keeps what was found, by the samples' digest. About 2 times faster
+    `cache` is a JSON file that keeps what was found, by name and length: resampled sound is not the
+    same to the last bit everywhere, so that its digest would be no name. About 2 times faster
     than real time. InputError if node or the package is missing, or if it fails.
     """
-    pcm = [(np.clip(clip, -1, 1) * 32767).astype("<i2").tobytes() for clip in clips]
-    keys = [hashlib.sha256(data).hexdigest()[:24] for data in pcm]
     known = _read_cache(cache)
-    todo = {key: data for key, data in zip(keys, pcm, strict=True) if key not in known}
+    keys = {name: f"{name} {len(clip)}" for name, clip in clips.items()}
+    todo = {keys[name]: _pcm(clip) for name, clip in clips.items() if keys[name] not in known}
     if todo:
         known |= dict(zip(todo, _run(list(todo.values()), package), strict=True))
         if cache is not None:
             with atomic_path(cache) as temporary:
                 temporary.write_text(json.dumps(known), encoding="utf-8")
-    return [tidy(known[key]) for key in keys]
+    return {name: tidy(known[key]) for name, key in keys.items()}
+
+
+def _pcm(clip: NDArray[np.floating]) -> bytes:
+    return np.round(np.clip(clip, -1, 1) * 32767).astype("<i2").tobytes()
 
 
 def _read_cache(cache: Path | None) -> dict[str, list[dict]]:

@@ -119,11 +119,11 @@ def _note(report: SpeechReport, on: str, heard: Sequence[Heard], labels: str) ->
 
 def _cues(
     heard: Sequence[Heard], rhubarb: tuple[Path, Path | None] | None, say: Say
-) -> list[list[Cue]]:
+) -> dict[str, list[Cue]]:
     if rhubarb is None:
-        return []
+        return {}
     say("  Rhubarb")
-    return rhubarb_cues([clip.samples for clip in heard], rhubarb[0], cache=rhubarb[1])
+    return rhubarb_cues({clip.id: clip.samples for clip in heard}, rhubarb[0], cache=rhubarb[1])
 
 
 def _row(
@@ -146,7 +146,7 @@ def _event_rows(
     on: str,
     tallies: Mapping[str, Tally],
     heard: Sequence[Heard],
-    cues: Sequence[Sequence[Cue]],
+    cues: Mapping[str, Sequence[Cue]],
     *,
     goal: bool,
 ) -> None:
@@ -160,8 +160,8 @@ def _event_rows(
         if cues:
             scores[RHUBARB] = sum(
                 (
-                    events.score_events(shape_events(clip_cues, shape), clip.spans, kind)
-                    for clip, clip_cues in zip(heard, cues, strict=True)
+                    events.score_events(shape_events(cues[clip.id], shape), clip.spans, kind)
+                    for clip in heard
                 ),
                 start=events.NOTHING,
             )

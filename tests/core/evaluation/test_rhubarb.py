@@ -28,13 +28,13 @@ def fake_package(folder, body):
 
 def test_a_missing_package_is_said(tmp_path):
     with pytest.raises(InputError, match=r"node|rhubarb-lip-sync-wasm"):
-        rhubarb_cues([np.zeros(160)], tmp_path)
+        rhubarb_cues({"x": np.zeros(160)}, tmp_path)
 
 
 def test_cues_come_back_and_are_kept(tmp_path):
     if shutil.which("node") is None:
         with pytest.raises(InputError, match="node"):
-            rhubarb_cues([np.zeros(160)], tmp_path)
+            rhubarb_cues({"x": np.zeros(160)}, tmp_path)
         return
     # A stand-in for the package: one cue as long as the sound it was given.
     fake_package(
@@ -43,9 +43,9 @@ def test_cues_come_back_and_are_kept(tmp_path):
         "return { mouthCues: [{ start: 0, end: pcm.length / 32000, value: 'A' }] }; }",
     )
     cache = tmp_path / "cues.json"
-    clips = [np.zeros(16000), np.zeros(8000)]
+    clips = {"x": np.zeros(16000), "y": np.zeros(8000)}
     found = rhubarb_cues(clips, tmp_path, cache=cache)
-    assert found == [[Cue("A", 0, 1.0)], [Cue("A", 0, 0.5)]]
+    assert found == {"x": [Cue("A", 0, 1.0)], "y": [Cue("A", 0, 0.5)]}
     (tmp_path / "dist/index.js").unlink()
     assert rhubarb_cues(clips, tmp_path, cache=cache) == found
 
@@ -55,4 +55,4 @@ def test_a_failure_is_one_sentence(tmp_path):
         return
     fake_package(tmp_path, "async () => { throw new Error('out of phones'); }")
     with pytest.raises(InputError, match="Rhubarb failed"):
-        rhubarb_cues([np.zeros(160)], tmp_path)
+        rhubarb_cues({"x": np.zeros(160)}, tmp_path)

@@ -310,16 +310,18 @@ class _Plain:
 
     def __init__(self) -> None:
         self.under_way: set[int] = set()
+        self.done: dict[int, Any] = {}  # what is named often is worked out once
 
     def __call__(self, value: Any) -> Any:
         if isinstance(value, (list, tuple, dict, set, frozenset, _Thing)):
+            if id(value) in self.done:
+                return self.done[id(value)]
             if id(value) in self.under_way:
                 raise _RefusedError("something that holds itself")
             self.under_way.add(id(value))
-            try:
-                return self._inside(value)
-            finally:
-                self.under_way.discard(id(value))
+            self.done[id(value)] = made = self._inside(value)
+            self.under_way.discard(id(value))
+            return made
         if isinstance(value, _Name):
             raise _RefusedError(str(value))
         if value is _MARK:

@@ -73,7 +73,7 @@ def test_a_malicious_pickle_is_refused_by_name_and_not_run(tmp_path, protocol):
     with pytest.raises(InputError, match=r"mkdir\).*not opened"):
         read_pickle(path)
     assert not proof.exists()
-    pickle.loads(path.read_bytes())  # noqa: S301: it does work where it is let
+    pickle.loads(path.read_bytes())  # noqa: S301 - it does work where it is let
     assert proof.is_dir()
 
 
@@ -120,6 +120,14 @@ def test_damage_is_one_sentence(tmp_path, cut, at, byte):
         read_pickle(path)
     except InputError as error:
         assert "x.pkl" in error.message
+
+
+def test_what_is_named_often_is_read_once(tmp_path):
+    value: list = []
+    for _ in range(60):  # 2**60 lists, written out
+        value = [value, value]
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(value))
+    assert len(read_pickle(tmp_path / "x.pkl")) == 2
 
 
 def test_missing(tmp_path):

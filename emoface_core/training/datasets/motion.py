@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Captured motion from its files: vertices, offsets, FLAME parameters or curves of a rig."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,9 +106,13 @@ def read_motion(
 
 def is_curves(path: Path) -> bool:
     """Whether a motion file holds curves of a rig rather than points."""
-    return path.suffix.lower() == ".csv" or (
-        path.suffix.lower() == ".npz" and "curves" in load_npz(path)
-    )
+    if path.suffix.lower() != ".npz":
+        return path.suffix.lower() == ".csv"
+    try:
+        with zipfile.ZipFile(path) as archive:  # a look at the names: motion is big
+            return "curves.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False  # the reader will say what is wrong
 
 
 def read_curves(path: Path, fps: float = 0.0) -> Curves:
@@ -143,7 +148,9 @@ def _load_npy(path: Path) -> NDArray:
 
 
 def _without_batch(array: NDArray) -> NDArray:
-    return array[0] if array.ndim >= 3 and array.shape[0] == 1 and array.shape[-1] != 3 else array
+    """A leading axis of one taken off, where it isn't a single frame's."""
+    batched = array.ndim == 4 or (array.ndim == 3 and array.shape[1:] != (FLAME_VERTICES, 3))
+    return array[0] if batched and array.shape[0] == 1 else array
 
 
 def _from_arrays(
@@ -155,9 +162,10 @@ def _from_arrays(
 ) -> Motion:
     fps = _rate(arrays, fps, path)
     if "offsets" in arrays:
-        return _checked(path, _points(path, arrays["offsets"]), fps)
+        return _checked(path, _points(path, _without_batch(arrays["offsets"])), fps)
     if "vertices" in arrays:
-        return _from_vertices(path, arrays["vertices"], fps, arrays.get("template", template))
+        points = _without_batch(arrays["vertices"])
+        return _from_vertices(path, points, fps, arrays.get("template", template))
     if "curves" in arrays:
         return _from_curves(read_curves(path, fps))
     found = {

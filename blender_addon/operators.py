@@ -83,6 +83,7 @@ class EMOFACE_OT_animate(Explained, Operator):
         except EmoFaceError as error:
             desk.fail(face.name if face else "", error, session.log)
             self.report({"ERROR"}, str(error))
+            redraw(context)
             return None
         desk.begin(job)
         return job
@@ -99,6 +100,7 @@ class EMOFACE_OT_animate(Explained, Operator):
             return {"CANCELLED"}
         finally:
             desk.end()
+            redraw(context)
         return self._finished(job)
 
     def invoke(self, context: Context, event: Event) -> set[str]:
@@ -107,7 +109,6 @@ class EMOFACE_OT_animate(Explained, Operator):
             return self.execute(context)
         job = self._begin(context)
         if job is None:
-            redraw(context)
             return {"CANCELLED"}
         self._job = job
         self._timer = context.window_manager.event_timer_add(0.05, window=context.window)

@@ -35,9 +35,11 @@ def _read_all() -> dict[str, dict[str, Any]]:
 
 
 def _walk(struct: Any, path: str, values: dict[str, Any], seen: set) -> None:
-    for name in (
-        struct.keys() if hasattr(struct, "keys") and isinstance(struct, bpy.types.ID) else []
-    ):
+    identity = (type(struct), struct.as_pointer())
+    if identity in seen:  # some refer to themselves, or to each other
+        return
+    seen.add(identity)
+    for name in list(struct.keys()) if isinstance(struct, bpy.types.ID) else []:
         value = struct[name]
         values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
     for prop in struct.bl_rna.properties:

@@ -103,7 +103,7 @@ def test_long_clips_are_made_in_blocks(flame):
         ({"v_template": np.zeros((6890, 3))}, "v_template"),
         ({"shapedirs": np.zeros((5023, 3, 10))}, "10 shapes"),
         ({"kintree_table": np.array([[0, 0, 1, 2, 3], [0, 1, 2, 3, 4]])}, "joints"),
-        ({"f": np.zeros((9976, 3), int)}, ""),
+        ({"f": np.zeros((9976, 3), int)}, "triangle|face|edge|order|topology"),
         ({"posedirs": np.full((5023, 3, 36), np.nan)}, "posedirs"),
     ],
 )

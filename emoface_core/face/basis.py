@@ -14,12 +14,13 @@ _STUDIED = 2400  # rows whose telling vertices are looked at to choose the numbe
 _SKETCHED = 800  # of these, rows that the directions themselves are found from
 _HARDEST = 200  # rows that the number of directions is first chosen by
 _LIFTED = 4  # whole rows for each key, from which the key's whole shape is found
+_LEAST = 320  # whole rows, if there are as many
 _CHECKED = 24  # rows that look worst, and as many others, are checked on all vertices
 _ATTEMPTS = 8
 _MORE_TELLING = 40  # vertices that join after each attempt
 _CHUNK = 4096  # rows at a time
 _MARGIN = 1.0  # of the tolerance: what the lifted keys miss is measured, and tends to be less
-_FIRST_RANK = 128
+_GUESSED = 240  # rows that the number of directions is guessed from
 
 
 class Motion(Protocol):
@@ -90,30 +91,47 @@ def _telling_rows(few: Floats, directions: Floats) -> NDArray[np.intp]:
     weights = np.abs(few.reshape(len(few), -1) @ directions.T)
     each = min(_LIFTED // 2, len(few))
     strongest = np.argpartition(weights, -each, axis=0)[-each:]
-    return np.union1d(strongest, np.arange(min(len(few), each * len(directions))))
+    return np.union1d(strongest, np.arange(min(len(few), max(each * len(directions), _LEAST))))
 
 
 def _principal(few: Floats, tolerance: float, most: int) -> Floats:
     """(R, v * 3) orthonormal: as few directions of rows (n, v, 3) as meet each in `tolerance`."""
     rows = few.reshape(len(few), -1)
     limit = min(most, *rows.shape)
-    rank = min(_FIRST_RANK, limit)
+    rank = _likely_rank(few[:_GUESSED], tolerance, limit)
     while True:
         directions, weights = _directions(rows, rank)
-        missed = _misses(few, weights, directions)
-        if rank == limit or missed.max() <= tolerance:
+        half = rank // 2
+        hard = np.argsort(_misses(few, weights[:, :half], directions[:half]))[-_HARDEST:]
+        few_hard, weights = few[hard], weights[hard]
+        if rank == limit or _misses(few_hard, weights, directions).max() <= tolerance:
             break
-        rank = min(2 * rank, limit)
-    half = len(directions) // 2
-    hard = np.argsort(_misses(few, weights[:, :half], directions[:half]))[-_HARDEST:]
-    low, high = 1, len(directions)  # `high` directions are enough, or all that may be
+        rank = min(rank + rank // 2 + 1, limit)
+    return directions[: _fewest(few_hard, weights, directions, tolerance)]
+
+
+def _fewest(few: Floats, weights: Floats, directions: Floats, tolerance: float) -> int:
+    """How many of the directions are enough; all, if not even they are."""
+    low, high = 1, len(directions)
     while low < high:
         middle = (low + high) // 2
-        if _misses(few[hard], weights[hard, :middle], directions[:middle]).max() <= tolerance:
+        if _misses(few, weights[:, :middle], directions[:middle]).max() <= tolerance:
             high = middle
         else:
             low = middle + 1
-    return directions[:high]
+    return high
+
+
+def _likely_rank(few: Floats, tolerance: float, limit: int) -> int:
+    """A generous guess at the number of directions, from some rows (n, v, 3) and their products."""
+    rows = few.reshape(len(few), -1)
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    order = np.argsort(values)[::-1][: min(limit, int((values > values[-1] * 1e-9).sum()) or 1)]
+    size = np.sqrt(np.maximum(values[order], 1e-30))
+    vectors = vectors[:, order]
+    directions = ((vectors / size).T.astype(np.float32)) @ rows
+    guess = _fewest(few, (vectors * size).astype(np.float32), directions, tolerance)
+    return min(guess + guess // 3 + 8, limit)
 
 
 def _directions(rows: Floats, rank: int) -> tuple[Floats, Floats]:

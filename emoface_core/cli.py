@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": ("emoface_core.evaluation.cli", "compare a motion with the true one"),
     "train": ("emoface_core.training.trainer", "train a model by a configuration"),
     "corpus": ("emoface_core.training.corpus", "make and look at training data"),
+    "datasets": ("emoface_core.training.datasets", "look at captured data; convert FLAME's model"),
     "doctor": ("emoface_core.cli_doctor", "what is here to run with, and what is missing"),
 }
 

@@ -44,7 +44,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def best_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Of a training checkpoint's tensors, the averaged weights, or the plain ones without."""
+    """The weights in a trained model's file, or (averaged, if they are) in a checkpoint."""
+    if not any(name.startswith(("ema.", "model.")) for name in tensors):
+        return dict(tensors)
     prefix = "ema." if any(name.startswith("ema.") for name in tensors) else "model."
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from emoface_core.errors import InputError
-from emoface_core.model.checkpoint import load_model, load_tensors
+from emoface_core.model.checkpoint import load_model, load_tensors, save_tensors
 from emoface_core.model.emoface import Condition
 from emoface_core.model.export import main as export_main
 from emoface_core.model.losses import LossConfig
@@ -219,6 +219,10 @@ def test_a_run_may_begin_with_given_weights_even_of_another_mesh(tmp_path):
     path = first.save()
     begun = trainer(config(tmp_path / "again", start=str(path), seed=7))
     assert same(weights(begun), first.best.state_dict()) and begun.step == 0
+    exported = tmp_path / "model.safetensors"
+    save_tensors(exported, dict(first.best.state_dict()), {})
+    again = trainer(config(tmp_path / "exported", start=str(exported), seed=7))
+    assert same(weights(again), first.best.state_dict())
     full = tiny_config(attention=replace(tiny_config().attention, mesh="full"))
     other = trainer(replace(config(tmp_path / "other", start=str(path)), model=full))
     assert other.model.attention.vertex.shape == (42, 4)

@@ -30,12 +30,12 @@ Progress = Callable[[str, int, int], None]
 CHUNK_FRAMES = 256
 _KEPT_FRAMES = 4096  # clips up to here keep their sampled curves: 14 MB
 _MANY_ROWS = 1024
-# Parts of the whole tolerance; 0.5 + 1.5 * 0.3 < 1, so it holds at the highest intensity too.
+# Parts of the whole tolerance; 0.5 + 1.5 * 0.33 < 1, so it holds at the highest intensity too.
 _SPEECH_SHARE = 0.5
-_EMOTION_SHARE = 0.3
+_EMOTION_SHARE = 0.33
 # The emotion as chosen keeps the tolerance; the eight alone, which another choice would mix, keep
-# ten times as much. All eight at full precision would need three times as many keys.
-_OTHER_EMOTIONS = 0.1
+# nine times as much (0.3 mm). All eight at full precision would need three times as many keys.
+_OTHER_EMOTIONS = 0.11
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Performance:
         """Key shapes and curves, within `tolerance` metres at any intensity up to 1.5.
 
         That holds for the emotion as chosen; another choice made from `emotion_curves` without a
-        new fit is within 0.3 * `tolerance` / 0.1 at intensity 1.
+        new fit is within three times the tolerance at intensity 1.
         """
         report = progress or (lambda _stage, _done, _total: None)
         speech = fit_keys(

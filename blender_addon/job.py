@@ -80,6 +80,7 @@ class Job:
         self._client = client
         neutral = target.read_neutral(obj)
         clip = wish.heard.clip
+        _let_go(client)
         self._number = client.submit(
             audio=wish.heard.path,
             fps=clip.fps,
@@ -147,6 +148,15 @@ class Job:
         if self.record is None:
             raise self.error or WorkerError("failed", "The animation ended without a result.")
         return self.record
+
+
+def _let_go(client: WorkerClient) -> None:
+    """See an abandoned job off; the client's deadlines bound how long that takes."""
+    if client.busy:
+        client.cancel()
+    while client.busy:
+        client.poll()
+        time.sleep(0.005)
 
 
 class Desk:

@@ -187,14 +187,15 @@ def test_a_face_that_is_renamed_on_the_way(voice: Path) -> None:
     assert ownership.record_of(bpy.data.objects["Ada"]) is not None
 
 
-def test_a_file_that_is_loaded_on_the_way_ends_the_job(voice: Path) -> None:
+def test_a_file_that_is_loaded_on_the_way_ends_the_job(voice: Path, tmp_path: Path) -> None:
     face = head_with(voice)
+    path = str(tmp_path / "shot.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
     desk.begin(Job(session.client(Engine()), face, wish(voice)))
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.open_mainfile(filepath=path)
     assert desk.job is None
-    addon_utils.enable("blender_addon")
-    head_with(voice)
-    assert bpy.ops.emoface.animate() == {"FINISHED"}
+    assert ownership.record_of(bpy.data.objects["EmoFace Head"]) is None
+    assert bpy.ops.emoface.animate() == {"FINISHED"}, "the abandoned job does not stand in the way"
 
 
 def test_nothing_of_a_job_is_saved(voice: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -172,7 +173,7 @@ def _material(look: Look) -> Material:
     found = bpy.data.materials.get(look.name)
     if found is not None and found.library is None:
         return found
-    material = bpy.data.materials.new(look.name)
+    material: Any = bpy.data.materials.new(look.name)
     if material.node_tree is None:
         material.use_nodes = True
     material.diffuse_color = (*look.colour, 1.0)

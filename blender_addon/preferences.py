@@ -160,9 +160,10 @@ class EMOFACE_OT_test_engine(Explained, Operator):
 
 def describe(hello: Hello) -> tuple[str, ...]:
     """What the engine is, in lines."""
-    names = {"onnx": "ONNX Runtime", "torch": "PyTorch"}
+    kind, _, version = hello.engine.partition(" ")
+    name = {"onnx": "ONNX Runtime", "torch": "PyTorch"}.get(kind, kind)
     return (
-        f"{names.get(hello.engine, hello.engine)} on {hello.device} is ready.",
+        f"{name} {version} on {hello.device} is ready.",
         f"Model: {hello.model}",
         f"Python {hello.python}, EmoFace {hello.version}",
     )

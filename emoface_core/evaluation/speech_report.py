@@ -202,6 +202,9 @@ def _motion_rows(
     )
     row("jitter: above 12 Hz in vowels", "%", lambda t: 100 * t.jitter.share, 1.0, at_least=False)
     row("SLCC", "", lambda t: timing.speech_lip_correlation(t.loudness, t.moved, t.speakers))
+    report.visemes |= {
+        f"{name} on {on}": tally.visemes for name, tally in tallies.items() if tally.visemes
+    }
 
 
 def _vertex_rows(report: SpeechReport, on: str, tallies: Mapping[str, Tally]) -> None:
@@ -235,9 +238,6 @@ def _emotion_rows(report: SpeechReport, on: str, tallies: Mapping[str, Tally]) -
             recalls[name] = found.unweighted_recall
     what = "emotion from the voice: unweighted recall of seven"
     report.rows.append(Row(what, on, "", recalls, 0.75))
-    report.visemes |= {
-        f"{name} on {on}": tally.visemes for name, tally in tallies.items() if tally.visemes
-    }
 
 
 def _felt_f1(tally: Tally, emotion: str) -> float:

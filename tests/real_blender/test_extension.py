@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emoface_core.audio.files import open_audio
 from emoface_core.engine.animate import AnimateOptions, animate
 from emoface_core.engine.choose import choose_engine
 
@@ -59,8 +60,9 @@ def installed(request: pytest.FixtureRequest, extension: Path) -> Program:
 
 def expected(emotion: str) -> np.ndarray:
     """(T, 5023) how far each vertex is from its rest, by the engine in this process."""
-    options = AnimateOptions(emotion=emotion, fps=FPS)
     sound = ROOT / "emoface_core" / "assets" / "demo.flac"
+    frames = round(open_audio(sound).seconds * FPS)  # a strip is cut to whole frames
+    options = AnimateOptions(emotion=emotion, fps=FPS, duration=frames / FPS)
     with animate(sound, options, choose_engine()) as performance:
         offsets = np.concatenate([speech + felt for speech, felt in performance.chunks()])
     return np.linalg.norm(offsets, axis=2)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -284,7 +285,9 @@ def test_a_killed_run_leaves_no_half_file(
     folder.mkdir()
     command = [sys.executable, "-m", "emoface_core", "animate", str(tmp_path / "long.flac")]
     command += ["-o", str(folder / "out.npz"), "--model", str(tiny_model), "--engine", "onnx"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    # A test run in the background of a shell ignores SIGINT, and its children would, too.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed) as process:  # noqa: PLW1509
         deadline = time.monotonic() + 60
         while not any(f.stat().st_size > 1 << 20 for f in folder.iterdir()):
             assert process.poll() is None and time.monotonic() < deadline

@@ -87,11 +87,12 @@ def animate(
         logits, speaking, decoder = [], [], PhoneDecoder(len(engine.info.model.phones))
         silence = _silence(engine.info.model.phones)
         for window in _windows(sound, gain, options.window_frames, engine, report):
-            curves.append(window)
             phones = log_softmax(window.phone_logits)
+            quiet = np.exp(phones[:, silence]).sum(axis=1)
+            curves.append(window, quiet)
             decoder.add(phones)
             logits.append(window.emotion_logits)
-            speaking.append(1.0 - np.exp(phones[:, silence]).sum(axis=1))
+            speaking.append(1.0 - quiet)
         return Performance(
             rig=rig,
             curves=curves,

@@ -17,6 +17,7 @@ from emoface_core.engine.emotion import mixed_weights
 from emoface_core.engine.interface import BranchCurves
 from emoface_core.engine.neutral import Neutral
 from emoface_core.engine.phones_heard import PhonesHeard
+from emoface_core.engine.rest import rest_weight
 from emoface_core.engine.rig import Mixer, Rig
 from emoface_core.engine.store import RowStore
 from emoface_core.engine.timeline import cubic, frame_times, rows_for, snap_to_closures
@@ -67,6 +68,7 @@ class CurveStore:
         self._columns = (2 + len(EMOTIONS)) * self._shapes + self._points
         self._store = RowStore(self._columns, folder)
         self._gap: list[Floats] = []
+        self._quiet: list[Floats] = []
 
     @property
     def rows(self) -> int:
@@ -78,11 +80,17 @@ class CurveStore:
         """(rows,) metres, of speech alone."""
         return np.concatenate(self._gap)
 
-    def append(self, curves: BranchCurves) -> None:
-        """Add the next frames."""
+    @cached_property
+    def rest(self) -> Floats:
+        """(rows,) how far speech is faded out, once all frames are there."""
+        return rest_weight(np.concatenate(self._quiet))
+
+    def append(self, curves: BranchCurves, quiet: Floats) -> None:
+        """Add the next frames, with the probability (n,) that nobody speaks in them."""
         content, base, attention = curves.content, curves.emotion_base, curves.attention
         if self._rig.additive:  # content + emotion, written as a mixture that is all emotion
             base, attention = content + base, np.ones_like(attention)
+        self._quiet.append(quiet)
         self._gap.append(self._rig.lip_gap(content, base, attention))
         layers = curves.emotion_layers.reshape(len(content), -1)
         self._store.append(np.concatenate([content, base, layers, attention], axis=1))
@@ -94,8 +102,10 @@ class CurveStore:
             last - first > 16 * len(times) + _MANY_ROWS
         ):  # few and far between: not all that lies there
             return _joined([self.at(part) for part in np.split(times, len(times))])
-        rows = cubic(self._store.read(first, last), times * NETWORK_RATE - first)
         k = self._shapes
+        stored = self._store.read(first, last).copy()
+        stored[:, : 2 * k] *= 1.0 - self.rest[first:last, None]
+        rows = cubic(stored, times * NETWORK_RATE - first)
         content, base, layers, attention = np.split(
             rows, [k, 2 * k, rows.shape[1] - self._points], 1
         )

@@ -24,8 +24,9 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
+def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave without taking Blender down: 4.2 as a module crashes there, when all has been said."""
+    config.get_terminal_writer().flush()
     sys.stdout.flush()
     sys.stderr.flush()
     if _ended:

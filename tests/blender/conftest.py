@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An empty Blender for every test, and a small made-up performance to bake."""
 
-import os
-import sys
 from collections.abc import Iterator
 
 import bpy
@@ -15,22 +13,6 @@ from emoface_core.emotions import EMOTIONS
 from emoface_core.layers import BakeLayers
 
 V, F = 5023, 9976
-
-_ended: list[int] = []  # the exit status of the session
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    _ended.append(int(exitstatus))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave without taking Blender down: 4.2 as a module crashes there, when all has been said."""
-    config.get_terminal_writer().flush()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if _ended:
-        os._exit(_ended[0])
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
 from . import target
+from .join import Part, check_apart, join
 from .naming import BakeRecord
 from .plan import plan_bake
 from .strips import Heard
@@ -42,6 +43,24 @@ class Wish:
     emotion: str
     preference: float | None
     intensity: float  # of a first bake
+    more: tuple[Heard, ...] = ()  # what else the face speaks, at other places of the timeline
+
+    @property
+    def sounds(self) -> tuple[Heard, ...]:
+        """All that the face speaks, in the order of the timeline."""
+        return tuple(sorted((self.heard, *self.more), key=lambda heard: heard.clip.first_frame))
+
+    @property
+    def label(self) -> str:
+        """What is spoken, for a person."""
+        first, *others = self.sounds
+        return f"{first.label} and {len(others)} more" if others else first.label
+
+
+def wish_of(face: Object, heard: Heard, *more: Heard) -> Wish:
+    """What the face's choices in the panel ask for."""
+    choices = face.emoface
+    return Wish(heard, choices.emotion, choices.wanted_preference(), choices.intensity, more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +97,26 @@ class Job:
         self.error: EmoFaceError | None = None
         self.notes: tuple[str, ...] = ()
         self._client = client
-        neutral = target.read_neutral(obj)
-        clip = wish.heard.clip
+        self._neutral = target.read_neutral(obj)
+        self._sounds = wish.sounds
+        check_apart([(heard.label, heard.clip) for heard in self._sounds])
+        self._parts: list[Part] = []
         _let_go(client)
-        self._number = client.submit(
-            audio=wish.heard.path,
-            fps=clip.fps,
-            emotion=wish.emotion,
-            preference=wish.preference,
-            start=clip.start,
-            duration=clip.seconds,
-            volume=wish.heard.volume,
-            neutral=neutral.vertices,
-            faces=neutral.faces,
+        self._submit()
+
+    def _submit(self) -> None:
+        """Hand the next sound to the worker."""
+        heard = self._sounds[len(self._parts)]
+        self._client.submit(
+            audio=heard.path,
+            fps=heard.clip.fps,
+            emotion=self.wish.emotion,
+            preference=self.wish.preference,
+            start=heard.clip.start,
+            duration=heard.clip.seconds,
+            volume=heard.volume,
+            neutral=self._neutral.vertices,
+            faces=self._neutral.faces,
         )
 
     def cancel(self) -> None:
@@ -109,29 +135,37 @@ class Job:
                 self.text = "Listening"
             elif isinstance(event, Progress):
                 start, end, self.text = _STAGES.get(event.stage, (0.0, 1.0, event.stage))
-                self.fraction = start + (end - start) * event.done / max(1, event.total)
+                part = start + (end - start) * event.done / max(1, event.total)
+                self.fraction = (len(self._parts) + part) / len(self._sounds)
             elif isinstance(event, Failed):
                 self._end(event.error)
             elif isinstance(event, Done):
-                self._write(event)
+                self._take(event)
         return bool(events)
 
-    def _write(self, done: Done) -> None:
+    def _take(self, done: Done) -> None:
+        """One sound is ready: go on to the next, or write them all."""
         try:
-            layers = self._client.take(done)
-            obj = target.check(self.face.find())
-            clip = self.wish.heard.clip
-            self.notes = tuple(target.warnings(obj, bpy.context.scene))
-            source = Source(
-                sound=self.wish.heard.label,
-                emotion=self.wish.emotion,
-                preference=self.wish.preference,
-                intensity=self.wish.intensity,
-            )
-            self.record = write_bake(obj, plan_bake(layers, clip), source)
+            heard = self._sounds[len(self._parts)]
+            self._parts.append(Part(heard.label, heard.clip, self._client.take(done)))
+            if len(self._parts) < len(self._sounds):
+                self._submit()
+            else:
+                self._write()
         except EmoFaceError as error:
             self._end(error)
-            return
+
+    def _write(self) -> None:
+        obj = target.check(self.face.find())
+        clip, layers = join(self._parts)
+        self.notes = tuple(target.warnings(obj, bpy.context.scene))
+        source = Source(
+            sound=self.wish.label,
+            emotion=self.wish.emotion,
+            preference=self.wish.preference,
+            intensity=self.wish.intensity,
+        )
+        self.record = write_bake(obj, plan_bake(layers, clip), source)
         self.fraction, self.state = 1.0, "done"
 
     def _end(self, error: EmoFaceError) -> None:

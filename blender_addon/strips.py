@@ -27,6 +27,7 @@ class SoundStrip:
     left: int
     right: int
     muted_by: str  # "" if it is heard
+    channel: str = ""  # the name of the channel it lies in
 
     @property
     def name(self) -> str:
@@ -55,15 +56,16 @@ def sound_strips(scene: Scene) -> list[SoundStrip]:
 def _walk(owner: Any, left: int, right: int, muted_by: str) -> Iterator[SoundStrip]:
     for strip in compat.top_strips(owner):
         mute = muted_by or ("the strip itself" if strip.mute else "")
-        channels = owner.channels
-        if not mute and strip.channel < len(channels) and channels[strip.channel].mute:
-            mute = f"its channel “{channels[strip.channel].name}”"
+        known = strip.channel < len(owner.channels)
+        channel = owner.channels[strip.channel].name if known else ""
+        if not mute and known and owner.channels[strip.channel].mute:
+            mute = f"its channel “{channel}”"
         if strip.type == "META":
             start, end = compat.meta_bounds(strip)
             inner = f"its meta strip “{strip.name}”" if strip.mute else mute
             yield from _walk(strip, max(left, start), min(right, end), inner)
         elif strip.type == "SOUND":
-            yield SoundStrip(strip, left, right, mute)
+            yield SoundStrip(strip, left, right, mute, channel)
 
 
 def choose(scene: Scene, name: str) -> SoundStrip:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several sounds on one face: their animations joined into one over all their frames. No bpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.errors import InputError
+from emoface_core.layers import BakeLayers
+
+from .plan import EASE_SECONDS
+from .timing import Clip
+
+Floats = NDArray[np.float32]
+
+# A feeling lasts over a pause between two lines; over a longer one the face comes to rest.
+PAUSE_SECONDS = 2.0
+
+
+def check_apart(clips: Sequence[tuple[str, Clip]]) -> None:
+    """InputError if two named clips (whose lengths are known) are heard at the same time."""
+    known = sorted(
+        ((clip.first_frame, clip.frames, name) for name, clip in clips if clip.frames is not None),
+        key=lambda entry: entry[0],
+    )
+    for (first, frames, name), (start, _, other) in zip(known, known[1:], strict=False):
+        if start < first + frames:
+            raise InputError(
+                f"“{name}” and “{other}” are heard at the same time (frame {start}), and a face "
+                "can speak only one of them.",
+                "Give one of them to another face, or cut it.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sound's animation, and where it is heard."""
+
+    name: str
+    clip: Clip
+    layers: BakeLayers
+
+
+def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
+    """One animation from several of the same face, with the place of the whole.
+
+    `parts` must be of the same mesh and rate; keys of the same name are one key. Between two
+    sounds the mouth comes to rest and the feeling stays, or rests too if the pause is long.
+    InputError if two of them overlap.
+    """
+    if len(parts) == 1:
+        return parts[0].clip, parts[0].layers
+    parts = sorted(parts, key=lambda part: part.clip.first_frame)
+    check_apart([(p.name, replace(p.clip, frames=p.layers.frames)) for p in parts])
+    first, fps = parts[0].clip.first_frame, parts[0].clip.fps
+    starts = [part.clip.first_frame - first for part in parts]
+    every = [part.layers for part in parts]
+    frames = starts[-1] + every[-1].frames
+    speech_keys, speech_basis = _keys([(x.speech_keys, x.speech_basis) for x in every])
+    emotion_keys, emotion_basis = _keys([(x.emotion_keys, x.emotion_basis) for x in every])
+    ease = max(1, round(EASE_SECONDS * fps))
+    pause = round(PAUSE_SECONDS * fps)
+
+    def laid(name: str, ease: int, bridged: int) -> Floats:
+        return _laid([getattr(x, name) for x in every], starts, ease, bridged)
+
+    def spread(curves: str, keys: str, names: tuple[str, ...]) -> list[Floats]:
+        return [_spread(getattr(x, curves), getattr(x, keys), names) for x in every]
+
+    joined = replace(
+        every[0],
+        speech_keys=speech_keys,
+        speech_basis=speech_basis,
+        speech_curves=_laid(spread("speech_curves", "speech_keys", speech_keys), starts, ease, 0),
+        emotion_keys=emotion_keys,
+        emotion_basis=emotion_basis,
+        emotion_curves=_laid(
+            spread("emotion_curves", "emotion_keys", emotion_keys), starts, ease, pause
+        ),
+        emotion_weights=laid("emotion_weights", frames, frames),
+        voice_weights=laid("voice_weights", frames, frames),
+        worst_error=max(x.worst_error for x in every),
+        seconds=frames / fps,
+        phone_start=np.concatenate(
+            [x.phone_start + np.float32(s / fps) for x, s in zip(every, starts, strict=True)]
+        ),
+        phone_end=np.concatenate(
+            [x.phone_end + np.float32(s / fps) for x, s in zip(every, starts, strict=True)]
+        ),
+        phone_index=np.concatenate([x.phone_index for x in every]),
+    )
+    return Clip(first, 0.0, frames, fps), joined
+
+
+def _keys(parts: Sequence[tuple[tuple[str, ...], Floats]]) -> tuple[tuple[str, ...], Floats]:
+    """Every key once: names and shapes (R, V, 3)."""
+    shapes = {
+        name: shape
+        for names, basis in parts
+        for name, shape in zip(names, basis, strict=True)
+    }
+    return tuple(shapes), np.stack(list(shapes.values())) if shapes else parts[0][1]
+
+
+def _spread(curves: Floats, names: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
+    """Curves (…, R) for more keys than they are of: those that do not move stay at 0."""
+    places = [wanted.index(name) for name in names]
+    spread = np.zeros((*curves.shape[:-1], len(wanted)), np.float32)
+    spread[..., places] = curves
+    return spread
+
+
+def _laid(parts: Sequence[Floats], starts: Sequence[int], ease: int, bridged: int) -> Floats:
+    """Curves (T, …) one after the other, part n from frame `starts[n]` on.
+
+    A gap of at most `bridged` frames is passed from one to the other; in a longer one they ease
+    out and in, `ease` frames each.
+    """
+    whole = np.zeros((starts[-1] + len(parts[-1]), *parts[0].shape[1:]), np.float32)
+    for start, part in zip(starts, parts, strict=True):
+        whole[start : start + len(part)] = part
+    for (start, part), then in zip(zip(starts, parts, strict=True), starts[1:], strict=False):
+        end = start + len(part)
+        gap = then - end
+        if gap == 0:
+            continue
+        length = gap + 1 if gap <= bridged else min(ease, gap + 1)
+        steps = np.arange(1, gap + 1, dtype=np.float32).reshape(-1, *[1] * (part.ndim - 1))
+        fall = 1 - _smooth(steps / length)
+        rise = 1 - _smooth((gap + 1 - steps) / length)
+        whole[end:then] = whole[end - 1] * fall + whole[then] * rise
+    return whole
+
+
+def _smooth(x: Floats) -> Floats:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

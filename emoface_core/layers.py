@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a bake needs: a few key shapes and a curve for each, speech and emotion apart.
+"""What a bake needs: the rig's shapes that move and a curve for each, speech and emotion apart.
 
 NumPy and the standard library alone, relative imports: an add-on may carry it in its package.
 """
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class BakeLayers:
     """A performance as key shapes. T frames, R1 speech keys, R2 emotion keys, V = 5023 vertices.
+
+    A key is a shape of the rig; of an emotion, a shape within a region of the face ("mouthSmile_L"
+    in the face, "mouthSmile_L.mouth" in the mouth): the model moves regions apart.
 
     speech(t)  = sum_r speech_curves[t, r] * speech_basis[r]
     emotion(t) = intensity * sum_r emotion_curve[t, r] * emotion_basis[r]
@@ -27,12 +30,12 @@ class BakeLayers:
     Both are offsets in metres in FLAME's frame; `to_mesh` takes them to the mesh that was animated.
     """
 
+    speech_keys: tuple[str, ...]  # R1 names
     speech_basis: NDArray[np.float32]  # (R1, V, 3) metres
-    speech_curves: NDArray[np.float32]  # (T, R1), within ±5
+    speech_curves: NDArray[np.float32]  # (T, R1)
+    emotion_keys: tuple[str, ...]  # R2 names
     emotion_basis: NDArray[np.float32]  # (R2, V, 3) metres
-    # Each emotion alone at intensity 1, within ±5. Mixed by `emotion_weights` they are exact;
-    # another choice comes within 0.3 mm at intensity 1 (at the default tolerance).
-    emotion_curves: NDArray[np.float32]  # (T, 8, R2)
+    emotion_curves: NDArray[np.float32]  # (T, 8, R2) each emotion alone at intensity 1
     emotion_weights: NDArray[np.float32]  # (T, 8) as chosen, rows sum to 1
     voice_weights: NDArray[np.float32]  # (T, 8) as heard in the voice, rows sum to 1
     intensity: float
@@ -81,7 +84,7 @@ def load_layers(path: Path) -> BakeLayers:
             raise ValueError("another version wrote it")
         for name in ("intensity", "worst_error", "fps", "seconds"):
             arrays[name] = float(arrays[name])
-        for name in ("emotion_names", "phone_names"):
+        for name in ("speech_keys", "emotion_keys", "emotion_names", "phone_names"):
             arrays[name] = tuple(arrays[name].tolist())
         layers = BakeLayers(**arrays)
         _check(layers)
@@ -94,11 +97,12 @@ def load_layers(path: Path) -> BakeLayers:
 
 def _check(layers: BakeLayers) -> None:
     """ValueError unless shapes agree and all numbers are finite."""
-    frames, speech_keys = layers.speech_curves.shape
-    keys, vertices = len(layers.emotion_basis), len(layers.template)
+    frames, speech_keys = len(layers.speech_curves), len(layers.speech_keys)
+    keys, vertices = len(layers.emotion_keys), len(layers.template)
     names = len(layers.emotion_names)
     shapes = {
         "speech_basis": (speech_keys, vertices, 3),
+        "speech_curves": (frames, speech_keys),
         "emotion_basis": (keys, vertices, 3),
         "emotion_curves": (frames, names, keys),
         "emotion_weights": (frames, names),

@@ -14,12 +14,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class BranchCurves:
-    """What the model says of N frames. K shapes of the rig, M vertices of the attention's mesh."""
+    """What the model says of N frames. K shapes of the rig, R regions of the face."""
 
     content: Floats  # (N, K) coefficients of the content branch
-    emotion_base: Floats  # (N, K) of the emotion branch, with no emotion
     emotion_layers: Floats  # (N, 8, K) what each emotion adds to it at intensity 1
-    attention: Floats  # (N, M) weight of the emotion branch, 0..1
+    attention: Floats  # (N, R) weight of the emotion branch in each region, 0..1
     emotion_logits: Floats  # (N, 8)
     phone_logits: Floats  # (N, P)
 

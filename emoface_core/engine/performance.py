@@ -18,10 +18,9 @@ from emoface_core.engine.interface import BranchCurves
 from emoface_core.engine.neutral import Neutral
 from emoface_core.engine.phones_heard import PhonesHeard
 from emoface_core.engine.rest import rest_weight
-from emoface_core.engine.rig import Mixer, Rig
+from emoface_core.engine.rig import Rig
 from emoface_core.engine.store import RowStore
 from emoface_core.engine.timeline import cubic, frame_times, rows_for, snap_to_closures
-from emoface_core.face.basis import fit_keys
 from emoface_core.files import atomic_path
 from emoface_core.layers import BakeLayers
 
@@ -31,12 +30,10 @@ Progress = Callable[[str, int, int], None]
 CHUNK_FRAMES = 256
 _KEPT_FRAMES = 4096  # clips up to here keep their sampled curves: 14 MB
 _MANY_ROWS = 1024
-# Parts of the whole tolerance; 0.5 + 1.5 * 0.33 < 1, so it holds at the highest intensity too.
-_SPEECH_SHARE = 0.5
-_EMOTION_SHARE = 0.33
-# The emotion as chosen keeps the tolerance; the eight alone, which another choice would mix, keep
-# nine times as much (0.3 mm). All eight at full precision would need three times as many keys.
-_OTHER_EMOTIONS = 0.11
+# Parts of the tolerance that keys may cost which are left out as they hardly move.
+# 0.25 + 1.5 * 0.5 = 1, so it holds at the highest intensity too.
+_SPEECH_SHARE = 0.25
+_EMOTION_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,8 @@ class FaceCurves:
     """The model's curves at some moments, as the rig wants them."""
 
     content: Floats  # (n, K)
-    base: Floats  # (n, K)
     layers: Floats  # (n, 8, K)
-    attention: Floats  # (n, M)
+    attention: Floats  # (n, R)
 
 
 class CurveStore:
@@ -64,9 +60,9 @@ class CurveStore:
 
     def __init__(self, rig: Rig, folder: Path | None) -> None:
         self._rig = rig
-        self._shapes, self._points = len(rig.mixer.shapes), rig.map_points
-        self._columns = (2 + len(EMOTIONS)) * self._shapes + self._points
-        self._store = RowStore(self._columns, folder)
+        self._shapes = len(rig.head.shapes)
+        columns = (1 + len(EMOTIONS)) * self._shapes + len(rig.regions)
+        self._store = RowStore(columns, folder)
         self._gap: list[Floats] = []
         self._quiet: list[Floats] = []
 
@@ -87,13 +83,10 @@ class CurveStore:
 
     def append(self, curves: BranchCurves, quiet: Floats) -> None:
         """Add the next frames, with the probability (n,) that nobody speaks in them."""
-        content, base, attention = curves.content, curves.emotion_base, curves.attention
-        if self._rig.additive:  # content + emotion, written as a mixture that is all emotion
-            base, attention = content + base, np.ones_like(attention)
         self._quiet.append(quiet)
-        self._gap.append(self._rig.lip_gap(content, base, attention))
-        layers = curves.emotion_layers.reshape(len(content), -1)
-        self._store.append(np.concatenate([content, base, layers, attention], axis=1))
+        self._gap.append(self._rig.lip_gap(curves.content))
+        layers = curves.emotion_layers.reshape(len(quiet), -1)
+        self._store.append(np.concatenate([curves.content, layers, curves.attention], axis=1))
 
     def at(self, times: NDArray[np.float64]) -> FaceCurves:
         """The curves at some seconds."""
@@ -104,14 +97,10 @@ class CurveStore:
             return _joined([self.at(part) for part in np.split(times, len(times))])
         k = self._shapes
         stored = self._store.read(first, last).copy()
-        stored[:, : 2 * k] *= 1.0 - self.rest[first:last, None]
+        stored[:, :k] *= 1.0 - self.rest[first:last, None]
         rows = cubic(stored, times * NETWORK_RATE - first)
-        content, base, layers, attention = np.split(
-            rows, [k, 2 * k, rows.shape[1] - self._points], 1
-        )
-        return FaceCurves(
-            content, base, layers.reshape(len(rows), -1, k), np.clip(attention, 0.0, 1.0)
-        )
+        content, layers, attention = np.split(rows, [k, (1 + len(EMOTIONS)) * k], axis=1)
+        return FaceCurves(content, layers.reshape(len(rows), -1, k), np.clip(attention, 0.0, 1.0))
 
     def close(self) -> None:
         """Drop everything."""
@@ -192,12 +181,10 @@ class Performance:
 
     def chunk(self, first: int, last: int) -> tuple[Floats, Floats]:
         """(speech, emotion) of frames first..last, each (last - first, V, 3)."""
-        mixer = self.rig.mixer
         curves = self.curves_at(np.arange(first, last))
-        weight = mixer.weight(curves.attention)
         chosen = self.emotion_weights[first:last] * np.float32(self.intensity)
         layer = np.einsum("tk,tks->ts", chosen, curves.layers)
-        return mixer.speech(curves.content, curves.base, weight), mixer.emotion(layer, weight)
+        return self.rig.speech(curves.content), self.rig.emotion(layer, curves.attention)
 
     def chunks(self, size: int = CHUNK_FRAMES) -> Iterator[tuple[Floats, Floats]]:
         """`chunk` after chunk of `size` frames."""
@@ -248,35 +235,50 @@ class Performance:
         report("write", total, total)
 
     def layers(self, tolerance: float = 1e-4, progress: Progress | None = None) -> BakeLayers:
-        """Key shapes and curves, within `tolerance` metres at any intensity up to 1.5.
+        """A key for each of the rig's shapes, and for each part of one that an emotion moves.
 
-        That holds for the emotion as chosen; another choice made from `emotion_curves` without a
-        new fit is within three times the tolerance at intensity 1.
+        Exact for every emotion and mixture, but for the keys that are left out because together
+        they move no vertex by `tolerance` metres, at any intensity up to 1.5. `progress` may raise
+        to stop.
         """
         report = progress or (lambda _stage, _done, _total: None)
-        speech = fit_keys(
-            _SpeechMotion(self, lambda: report("fit", 0, 2)), _SPEECH_SHARE * tolerance
-        )
-        emotion = fit_keys(
-            _EmotionMotion(self, lambda: report("fit", 1, 2)), _EMOTION_SHARE * tolerance
-        )
-        report("fit", 2, 2)
-        # Least squares is linear: the eight curves mixed as chosen are the curve of the mixture.
-        each_emotion = emotion.curves.reshape(self.frames, len(EMOTIONS) + 1, -1)[:, :-1]
-        size = np.maximum(np.abs(each_emotion).max(axis=(0, 1)), 1e-6)  # curves stay within 1
+        rig = self.rig
+        part_shapes = rig.parts.reshape(-1, len(rig.head.vertices), 3)
+        pieces = [
+            np.arange(first, min(first + _MANY_ROWS, self.frames))
+            for first in range(0, self.frames, _MANY_ROWS)
+        ]
+        peaks = np.zeros(len(rig.head.shapes)), np.zeros(len(part_shapes))
+        for number, frames in enumerate(pieces):
+            report("fit", number, 2 * len(pieces))
+            content, parts = self._key_curves(frames)
+            np.maximum(peaks[0], np.abs(content).max(axis=0), out=peaks[0])
+            np.maximum(peaks[1], np.abs(parts).max(axis=(0, 1)), out=peaks[1])
+        speech, speech_error = _moving(rig.head.shapes, peaks[0], _SPEECH_SHARE * tolerance)
+        emotion, emotion_error = _moving(part_shapes, peaks[1], _EMOTION_SHARE * tolerance)
+        speech_curves = np.empty((self.frames, len(speech)), np.float32)
+        emotion_curves = np.empty((self.frames, len(EMOTIONS), len(emotion)), np.float32)
+        for number, frames in enumerate(pieces):
+            report("fit", len(pieces) + number, 2 * len(pieces))
+            content, parts = self._key_curves(frames)
+            speech_curves[frames] = content[:, speech]
+            emotion_curves[frames] = parts[:, :, emotion]
+        report("fit", 2 * len(pieces), 2 * len(pieces))
         return BakeLayers(
-            speech_basis=speech.basis,
-            speech_curves=speech.curves,
-            emotion_basis=emotion.basis * (size / np.float32(_OTHER_EMOTIONS))[:, None, None],
-            emotion_curves=each_emotion / size,
+            speech_keys=tuple(rig.head.shape_names[i] for i in speech),
+            speech_basis=rig.head.shapes[speech],
+            speech_curves=speech_curves,
+            emotion_keys=tuple(rig.part_names[i] for i in emotion),
+            emotion_basis=part_shapes[emotion],
+            emotion_curves=emotion_curves,
             emotion_weights=self.emotion_weights,
             voice_weights=self.voice_weights,
             intensity=self.intensity,
-            worst_error=speech.worst + MAX_INTENSITY * emotion.worst,
+            worst_error=speech_error + MAX_INTENSITY * emotion_error,
             fps=self.fps,
             seconds=self.seconds,
             template=self.neutral.template,
-            faces=np.asarray(self.rig.head.faces, np.int32),
+            faces=np.asarray(rig.head.faces, np.int32),
             to_mesh=self.neutral.to_mesh,
             emotion_names=EMOTIONS,
             phone_names=self.phone_names,
@@ -284,6 +286,12 @@ class Performance:
             phone_end=self.phones.end,
             phone_index=self.phones.index,
         )
+
+    def _key_curves(self, frames: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Of some frames: (n, K) of speech, and (n, 8, K * R) of each emotion at intensity 1."""
+        curves = self.curves_at(frames)
+        parts = curves.layers[..., None] * curves.attention[:, None, None, :]
+        return curves.content, parts.reshape(len(frames), len(EMOTIONS), -1)
 
     def close(self) -> None:
         """Drop the curves, and the temporary file if there is one."""
@@ -296,58 +304,17 @@ class Performance:
         self.close()
 
 
-class _Motion:
-    """Rows for the fit: made by `_make(rows, mixer)` of the subclass.
+def _moving(shapes: Floats, peaks: Floats, tolerance: float) -> tuple[NDArray[np.intp], float]:
+    """Which of the shapes (n, V, 3) to keep, and the most that any vertex misses by the others.
 
-    `step` is called before each piece of work; it may raise to stop.
+    `peaks` (n,) is how strong each one gets. What moves least is left out first.
     """
-
-    def __init__(self, performance: Performance, step: Callable[[], None]) -> None:
-        self._step = step
-        self._performance = performance
-        self._mixer = performance.rig.mixer
-        self.telling = performance.rig.telling_vertices
-        self._few = (self.telling, performance.rig.telling_mixer)
-
-    def whole(self, rows: NDArray[np.intp]) -> Floats:
-        self._step()
-        return self._make(rows, self._mixer)
-
-    def part(self, rows: NDArray[np.intp], vertices: NDArray[np.intp]) -> Floats:
-        self._step()
-        if self._few[0] is not vertices:
-            self._few = (vertices, self._mixer.at(vertices))
-        return self._make(rows, self._few[1])
-
-    def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
-        raise NotImplementedError
-
-
-class _SpeechMotion(_Motion):
-    """The T frames of the speech layer."""
-
-    @property
-    def rows(self) -> int:
-        return self._performance.frames
-
-    def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
-        curves = self._performance.curves_at(rows)
-        return mixer.speech(curves.content, curves.base, mixer.weight(curves.attention))
-
-
-class _EmotionMotion(_Motion):
-    """Row 9 t + k is emotion k alone at frame t, made small; row 9 t + 8 the mixture as chosen."""
-
-    @property
-    def rows(self) -> int:
-        return self._performance.frames * (len(EMOTIONS) + 1)
-
-    def _make(self, rows: NDArray[np.intp], mixer: Mixer) -> Floats:
-        frames, which = np.divmod(rows, len(EMOTIONS) + 1)
-        needed, place = np.unique(frames, return_inverse=True)
-        curves = self._performance.curves_at(needed)
-        shares = np.concatenate([_OTHER_EMOTIONS * np.eye(len(EMOTIONS)), np.zeros((1, 8))])[which]
-        chosen = which == len(EMOTIONS)
-        shares[chosen] = self._performance.emotion_weights[frames[chosen]]
-        mixed = np.einsum("nk,nkj->nj", shares.astype(np.float32), curves.layers[place])
-        return mixer.emotion(mixed, mixer.weight(curves.attention)[place])
+    distance = np.linalg.norm(shapes, axis=2) * peaks[:, None]  # (n, V) metres
+    missed = np.zeros(distance.shape[1])
+    kept = np.ones(len(shapes), bool)
+    for index in np.argsort(distance.max(axis=1)):
+        if (missed + distance[index]).max() > tolerance:
+            break
+        missed += distance[index]
+        kept[index] = False
+    return np.flatnonzero(kept), float(missed.max())

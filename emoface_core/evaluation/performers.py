@@ -82,17 +82,16 @@ class Model:
         with animate(heard.samples, options, self._engine) as performance:
             frames = performance.frames
             curves = performance.curves_at(np.arange(frames))
-            mixer = performance.rig.mixer
-            weight = mixer.weight(curves.attention)
+            rig = performance.rig
             phones = performance.phones
             times = np.arange(frames) / self._fps
             place = np.searchsorted(phones.start, times, side="right") - 1
             visemes = np.array([VISEME_OF[name] for name in performance.phone_names])
             return Acted(
                 fps=self._fps,
-                speech=mixer.speech(curves.content, curves.base, weight),
-                layer=lambda emotion: mixer.emotion(
-                    curves.layers[:, EMOTIONS.index(emotion)], weight
+                speech=rig.speech(curves.content),
+                layer=lambda emotion: rig.emotion(
+                    curves.layers[:, EMOTIONS.index(emotion)], curves.attention
                 ),
                 visemes=visemes[phones.index[np.maximum(place, 0)]],
                 voice=performance.voice,

@@ -59,8 +59,11 @@ class MeshAttentionConfig:
     """The map that says, per vertex and frame, how the two branches mix."""
 
     mesh: str = "coarse"  # "coarse" (carried up by a fixed matrix) or "full" (every vertex)
+    # One weight per "vertex", or the map's mean in each of a few smooth "regions" of the face:
+    # then a face is the rig's shapes, each within a region, and a bake needs no decomposition.
+    per: str = "regions"
     fusion: str = "weighted"  # "weighted", or "add" for the paper's ablation
-    audio_width: int = 256  # the paper's C: each branch is brought to C/4, both to C/16
+    audio_width: int = 128  # the paper's C: each branch is brought to C/4, both to C/16
     layers: int = 2
     kernel: int = 9  # vertices of a spiral
     duration: int = 3  # the paper's delta: frames, this one included
@@ -68,6 +71,7 @@ class MeshAttentionConfig:
 
     def __post_init__(self) -> None:
         choice("Mesh Attention mesh", self.mesh, ("coarse", "full"))
+        choice("map of Mesh Attention", self.per, ("vertex", "regions"))
         choice("fusion", self.fusion, ("weighted", "add"))
         if self.layers < 2:
             raise InputError(
@@ -106,6 +110,10 @@ class ModelConfig:
             raise InputError(
                 "Frame-by-frame decoding is conditioned by an embedding.",
                 "Set conditioning = “embedding”.",
+            )
+        if self.decoding == "parallel" and self.attention.per != "regions":
+            raise InputError(
+                "Parallel decoding wants a map of regions.", "Set attention.per = “regions”."
             )
         if self.conditioning == "layers" and self.head != "rig":
             raise InputError("Emotion layers need the rig's head.", "Set head = “rig”.")

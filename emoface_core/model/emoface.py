@@ -3,11 +3,14 @@
 
 After "EmoFace: Emotion-Content Disentangled Speech-Driven 3D Talking Face Animation" (arXiv
 2408.11518). Letters in shapes: B clips, N frames, K shapes of the rig, V vertices of the face,
-M vertices of the attention's mesh, d width of a decoder, C_c and C_e widths of the encoders.
+P places of the attention's map (vertices of its mesh, or regions of the face), d width of a
+decoder, C_c and C_e widths of the encoders.
 
 Two ways to decode:
-- `parallel`: all frames at once, no past motion; the branches speak in coefficients of the rig and
-  the emotion enters linearly, as one layer per emotion at intensity 1. Every output frame depends
+- `parallel`: all frames at once, no past motion; the branches speak in coefficients of the rig, the
+  emotion branch in what each emotion adds to the content at intensity 1. With w of Mesh Attention
+      offsets = (1 - w) content + w (content + emotion) = content + w emotion,
+  so speech is the rig's shapes, and an emotion the rig's shapes within regions. Every frame depends
   on at most `context_frames` frames to either side, so windows with that context are exact.
 - `frame_by_frame`, the paper's: the motion so far goes back in, the emotion enters as an embedding.
 """
@@ -34,9 +37,8 @@ class EmoFaceOutput:
     """What the parallel model says of a clip; the names are those of the ONNX file's outputs."""
 
     content: Tensor  # (B, N, K) coefficients of the content branch
-    emotion_base: Tensor  # (B, N, K) of the emotion branch, with no emotion
     emotion_layers: Tensor  # (B, N, 8, K) what each emotion adds to it at intensity 1
-    attention: Tensor  # (B, N, M) weight of the emotion branch, 0..1
+    attention: Tensor  # (B, N, R) weight of the emotion branch in each region, 0..1
     emotion_logits: Tensor  # (B, N, 8)
     phone_logits: Tensor  # (B, N, P)
 
@@ -75,7 +77,6 @@ class EmoFace(nn.Module):
     """The model of a configuration, on a face, with as many phones as its auxiliary head names."""
 
     basis: Tensor
-    carry: Tensor
 
     def __init__(self, config: ModelConfig, geometry: FaceGeometry, phones: int) -> None:
         super().__init__()
@@ -95,10 +96,9 @@ class EmoFace(nn.Module):
         self.phone_head = nn.Linear(c_width, phones)
         if parallel:
             self.content_out = nn.Linear(d, self.shapes)
-            self.base_out = nn.Linear(d, self.shapes)
             self.layers_out = nn.Linear(d, len(EMOTIONS) * self.shapes)
             with torch.no_grad():  # a face that hardly moves is a better start than a wild one
-                for head in (self.content_out, self.base_out, self.layers_out):
+                for head in (self.content_out, self.layers_out):
                     head.weight.mul_(0.1)
             return
         size = self.shapes if config.head == "rig" else 3 * self.vertices
@@ -111,9 +111,6 @@ class EmoFace(nn.Module):
         self.style_in = nn.Linear(config.styles, d, bias=False) if config.styles else None
         self.condition_in = nn.Sequential(nn.Linear(len(EMOTIONS), d), nn.ELU(), nn.Linear(d, d))
         self.register_buffer("basis", torch.from_numpy(geometry.basis).flatten(1), persistent=False)
-        ids = torch.arange(self.vertices).numpy()
-        carry = geometry.attention_matrix(ids).T
-        self.register_buffer("carry", torch.from_numpy(carry).to_sparse(), persistent=False)
 
     # --- parallel -------------------------------------------------------------------------------
 
@@ -136,11 +133,13 @@ class EmoFace(nn.Module):
         heard_e = self.emotion_encoder(mel)  # (B, N, C_e)
         c = self.content_decoder(heard_c)  # (B, N, d)
         e = self.emotion_decoder(heard_e)
+        attention = self.attention(heard_c, heard_e)
+        if self.config.attention.fusion == "add":
+            attention = torch.ones_like(attention)
         return EmoFaceOutput(
             content=self.content_out(c),
-            emotion_base=self.base_out(e),
             emotion_layers=self.layers_out(e).unflatten(-1, (len(EMOTIONS), self.shapes)),
-            attention=self.attention(heard_c, heard_e),
+            attention=attention,
             emotion_logits=self.emotion_head(heard_e),
             phone_logits=self.phone_head(heard_c),
         )
@@ -155,14 +154,8 @@ class EmoFace(nn.Module):
         """
         content = self.content_encoder(sound, frames)
         emotion = self.emotion_encoder(sound if emotion_sound is None else emotion_sound, frames)
-        return Heard(content, emotion, self.carried(self.attention(content, emotion)))
-
-    def carried(self, attention: Tensor) -> Tensor:
-        """The map (B, N, M) of the attention's mesh -> (B, N, V) of the face."""
-        batch, frames, _ = attention.shape
-        with torch.autocast(attention.device.type, enabled=False):  # sparse products want float32
-            flat = attention.to(self.carry.dtype).flatten(0, 1).T
-            return torch.sparse.mm(self.carry, flat).T.unflatten(0, (batch, frames))
+        attention = self.attention.carried(self.attention(content, emotion))
+        return Heard(content, emotion, attention)
 
     def decode(self, heard: Heard, past: Tensor, condition: Condition) -> Motion:
         """All frames at once from a given motion (B, N, V, 3), as training does.

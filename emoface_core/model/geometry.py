@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the model knows of the face: the rig's shapes, its attention's mesh, the spirals."""
+"""What the model knows of the face: rig, attention's mesh and regions, spirals."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.face.smooth_regions import smooth_regions
 from emoface_core.face.spirals import spirals
 from emoface_core.model.config import MeshAttentionConfig
 
@@ -18,7 +19,7 @@ LIP_COLUMNS = np.arange(5, 12)  # of the head's mouth grid, as in `face.measures
 
 @dataclass(frozen=True, slots=True)
 class FaceGeometry:
-    """Fixed arrays of one face. V vertices, K shapes, M vertices of the attention's mesh."""
+    """Fixed arrays of one face: V vertices, K shapes, R regions, M vertices of the map's mesh."""
 
     shape_names: tuple[str, ...]
     basis: NDArray[np.float32]  # (K, V, 3) metres
@@ -26,11 +27,13 @@ class FaceGeometry:
     spirals: NDArray[np.int64]  # (M, kernel) vertices of the attention's mesh
     up_index: NDArray[np.int64]  # (V, 3): w of a vertex = sum of up_weight * w[up_index]
     up_weight: NDArray[np.float32]  # (V, 3)
+    region_weight: NDArray[np.float32]  # (R, V) how far a vertex belongs to each region; sums to 1
     rest: NDArray[np.float32]  # (V, 3) the neutral, metres
     upper_lip: NDArray[np.int64]  # (R, C) the lips' edges, R vertices deep, in C columns about
     lower_lip: NDArray[np.int64]  # the middle: what `face.measures.lip_gap` looks at
     lips: NDArray[np.int64]  # the edges of both lips, all around
-    lip_edge: NDArray[np.int64]  # lower-lip vertices that meet the upper teeth on f and v
+    lip_edge: NDArray[np.int64]  # (A, B) lower-lip vertices that meet the upper teeth on f and v
+    teeth_edge: NDArray[np.float32]  # (E, 3) the edge of the upper teeth, metres
     head_digest: str  # which head this is, for the model's description
 
     @property
@@ -44,6 +47,13 @@ class FaceGeometry:
         for corner in range(self.up_index.shape[1]):
             np.add.at(matrix, (self.up_index[ids, corner], columns), self.up_weight[ids, corner])
         return matrix
+
+    @property
+    def region_pool(self) -> NDArray[np.float32]:
+        """(M, R) each region's mean over the attention's mesh; columns sum to 1."""
+        ids = np.arange(self.vertices)
+        reached = self.attention_matrix(ids) @ self.region_weight.T
+        return np.asarray(reached / reached.sum(axis=0), np.float32)
 
 
 def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
@@ -64,10 +74,12 @@ def face_geometry(head: "Head", config: MeshAttentionConfig) -> FaceGeometry:
         spirals=np.asarray(spirals(faces, len(points), config.kernel, config.dilation), np.int64),
         up_index=np.asarray(up_index, np.int64),
         up_weight=np.asarray(up_weight, np.float32),
+        region_weight=smooth_regions(head),
         rest=np.asarray(head.vertices, np.float32),
         upper_lip=np.asarray(head.mouth_grid[2:, 32 - LIP_COLUMNS], np.int64),
         lower_lip=np.asarray(head.mouth_grid[2:, LIP_COLUMNS], np.int64),
         lips=np.unique(head.mouth_grid[2:]).astype(np.int64),
-        lip_edge=np.unique(head.mouth_grid[1:, 4:13]).astype(np.int64),
+        lip_edge=np.asarray(head.mouth_grid[1:, 4:13], np.int64),
+        teeth_edge=np.asarray(head.teeth_edge, np.float32),
         head_digest=head.digest,
     )

@@ -17,8 +17,18 @@ from emoface_core.model.config import choice
 from emoface_core.model.geometry import FaceGeometry
 
 MOVES = 1e-4  # metres: a vertex that no shape moves further need not be supervised
-SHUT = 0.6e-3  # metres between the lips at which they are as good as shut …
-SOFT = 0.3e-3  # … give or take this
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A gap in metres at which two things are as good as touching, give or take `soft`."""
+
+    gap: float
+    soft: float
+
+
+SHUT = Contact(0.6e-3, 0.3e-3)  # the lips
+TOUCH = Contact(1.3e-3, 0.4e-3)  # the lower lip and the upper teeth
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class LossConfig:
     content_target: str = "truth"
     # Ours.
     closure: float = 0.0  # lips shut when they are, open when they are open
-    contact: float = 0.0  # the lower lip at the teeth on f and v
+    contact: float = 0.0  # the lower lip at the teeth on f and v, off them elsewhere
     phones: float = 0.0  # the auxiliary head reads phones from the content features
     lips: float = 1.0  # weight of a lip vertex in the reconstruction, others being 1
     vertices: str = "all"  # supervised: "all", or "chosen" (the coarse mesh and the lips)
@@ -75,13 +85,15 @@ class SupervisedVertices(nn.Module):
     """The vertices that the loss looks at, and the way there from coefficients and the map."""
 
     basis: Tensor  # (K, S * 3)
-    carry: Tensor  # (M, S)
+    carry: Tensor  # (R, S)
     weight: Tensor  # (S,) mean 1
+    rim: Tensor  # (A * B,) the lower lip's edge, and
+    finer: Tensor  # (…, A * B) the way to a grid twice as fine
+    incisors: Tensor  # (E, 3) where the upper teeth end
     upper: Tensor  # (R, C) of the lips' edges
     lower: Tensor
-    height: Tensor  # (S,) at rest
+    rest: Tensor  # (S, 3)
     lips: Tensor
-    teeth: Tensor
 
     def __init__(self, geometry: FaceGeometry, config: LossConfig) -> None:
         super().__init__()
@@ -96,13 +108,15 @@ class SupervisedVertices(nn.Module):
         weight[places(geometry.lips)] = config.lips
         buffers = {
             "basis": torch.from_numpy(geometry.basis[:, ids]).flatten(1),
-            "carry": torch.from_numpy(geometry.attention_matrix(ids)),
+            "carry": torch.from_numpy(geometry.region_weight[:, ids].copy()),
             "weight": weight / weight.mean(),
             "upper": places(geometry.upper_lip),
             "lower": places(geometry.lower_lip),
-            "height": torch.from_numpy(geometry.rest[ids, 1]),
+            "rest": torch.from_numpy(geometry.rest[ids]),
             "lips": places(geometry.lips),
-            "teeth": places(geometry.lip_edge),
+            "rim": places(geometry.lip_edge).flatten(),
+            "finer": torch.kron(*(_halved(count) for count in geometry.lip_edge.shape)),
+            "incisors": torch.from_numpy(geometry.teeth_edge[::2].copy()),
         }
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
@@ -113,7 +127,7 @@ class SupervisedVertices(nn.Module):
         return (coefficients.float() @ self.basis).unflatten(-1, (-1, 3))
 
     def carried(self, attention: Tensor) -> Tensor:
-        """(B, N, M) -> (B, N, S)."""
+        """The map (B, N, R) of the regions -> (B, N, S)."""
         return attention.float() @ self.carry
 
     def lip_gap(self, motion: Tensor) -> Tensor:
@@ -122,7 +136,18 @@ class SupervisedVertices(nn.Module):
         def gap(y: Tensor) -> Tensor:  # lowest edge above, highest below, in every column
             return (y[..., self.upper].amin(-2) - y[..., self.lower].amax(-2)).mean(-1)
 
-        return gap(self.height + motion[..., 1]) - gap(self.height)
+        height = self.rest[:, 1]
+        return gap(height + motion[..., 1]) - gap(height)
+
+    def teeth_gap(self, motion: Tensor) -> Tensor:
+        """(…, S, 3) -> (…) metres: as `face.measures.lip_teeth_gap`, on a coarser grid."""
+        rim = self.rest[self.rim] + motion[..., self.rim, :]
+        x, y, z = (rim[..., axis] @ self.finer.T for axis in range(3))  # (…, P) each
+        square = sum(
+            (line[..., None, :] - self.incisors[:, axis, None]) ** 2
+            for axis, line in enumerate((x, y, z))
+        )  # (…, E, P)
+        return square.amin(-1).clamp(min=1e-8).sqrt().mean(-1)
 
 
 def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
@@ -137,7 +162,7 @@ def supervised_ids(geometry: FaceGeometry, which: str) -> NDArray[np.int64]:
     return np.unique(
         np.concatenate(
             [
-                *(own[moving[own]], geometry.lips, geometry.lip_edge),
+                *(own[moving[own]], geometry.lips, geometry.lip_edge.ravel()),
                 *(geometry.upper_lip.ravel(), geometry.lower_lip.ravel()),
             ]
         )
@@ -160,12 +185,13 @@ def velocity(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return _mean(error.mean((-1, -2)), valid[:, 1:] * valid[:, :-1])
 
 
-def closure(gap: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """Cross-entropy of "the lips are shut", read softly from two lip gaps (B, N) in metres."""
-    shut = torch.sigmoid((SHUT - truth) / SOFT)
-    loss = F.binary_cross_entropy_with_logits((SHUT - gap) / SOFT, shut, reduction="none")
+def touching(gap: Tensor, truth: Tensor, counts: Tensor, contact: Contact = SHUT) -> Tensor:
+    """Cross-entropy of "they touch", read softly from two gaps (B, N) in metres."""
+    logits, true = (contact.gap - gap) / contact.soft, (contact.gap - truth) / contact.soft
+    shut = torch.sigmoid(true)
+    loss = F.binary_cross_entropy_with_logits(logits, shut, reduction="none")
     # A truth in between is not certain itself: what is left at a perfect guess is taken off.
-    floor = F.binary_cross_entropy_with_logits((SHUT - truth) / SOFT, shut, reduction="none")
+    floor = F.binary_cross_entropy_with_logits(true, shut, reduction="none")
     return _mean(loss - floor, counts)
 
 
@@ -232,6 +258,14 @@ def weighted_sum(parts: Mapping[str, Tensor], config: LossConfig) -> Tensor:
         "phones": config.phones,
     }
     return torch.stack([weights[name] * value for name, value in parts.items()]).sum()
+
+
+def _halved(count: int) -> Tensor:
+    """(2 count - 1, count) matrix that adds the middles between values in a row."""
+    finer = torch.zeros(2 * count - 1, count)
+    finer[::2] = torch.eye(count)
+    finer[1::2] = 0.5 * (torch.eye(count)[1:] + torch.eye(count)[:-1])
+    return finer
 
 
 def _mean(values: Tensor, counts: Tensor) -> Tensor:

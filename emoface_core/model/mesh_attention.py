@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mesh Attention: how much of the emotion branch each vertex takes at each frame, from the voice.
+"""Mesh Attention: how much of the emotion branch each place takes at each frame, from the voice.
 
 It depends on the two encoders and the vertex, never on past motion, so one clip needs it once.
 """
@@ -7,6 +7,7 @@ It depends on the two encoders and the vertex, never on past motion, so one clip
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,7 +18,14 @@ from emoface_core.model.spiral_conv import SpiralConv3D
 
 
 class MeshAttention(nn.Module):
-    """Features (B, T, C_c) and (B, T, C_e) -> the emotion branch's weight (B, T, M) in 0..1."""
+    """Features (B, T, C_c) and (B, T, C_e) -> the emotion branch's weight (B, T, P) in 0..1.
+
+    P are the vertices of the attention's mesh, or the face's regions. `carried` takes the
+    map to every vertex of the face.
+    """
+
+    spread: Tensor | None
+    carry: Tensor
 
     def __init__(
         self,
@@ -44,6 +52,16 @@ class MeshAttention(nn.Module):
         self.layers = nn.ModuleList(
             SpiralConv3D(table, c_in, c_out, config.duration) for c_in, c_out in pairwise(widths)
         )
+        if config.per == "regions":
+            last = cast(SpiralConv3D, self.layers[-1])
+            spread = last.spread(torch.from_numpy(geometry.region_pool))
+            carry = torch.from_numpy(geometry.region_weight)
+        else:
+            spread = None
+            ids = np.arange(geometry.vertices)
+            carry = torch.from_numpy(geometry.attention_matrix(ids)).T.to_sparse()
+        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("carry", carry, persistent=False)
 
     @property
     def past_frames(self) -> int:
@@ -56,6 +74,19 @@ class MeshAttention(nn.Module):
         )
         first, *others = (cast(SpiralConv3D, layer) for layer in self.layers)
         x = first.forward_split(audio.permute(2, 0, 1), self.vertex)  # (C/16, M, B, T)
-        for layer in others:
+        for layer in others[:-1]:
             x = layer(F.elu(x))
-        return torch.sigmoid(x[0]).permute(1, 2, 0)
+        last, x = others[-1], F.elu(x)
+        logits = last(x) if self.spread is None else last.forward_pooled(x, self.spread)
+        return torch.sigmoid(logits[0].permute(1, 2, 0))
+
+    def carried(self, attention: Tensor) -> Tensor:
+        """The map (B, T, P) -> (B, T, V) at every vertex of the face."""
+        with torch.autocast(attention.device.type, enabled=False):  # sparse products want float32
+            flat = attention.to(self.carry.dtype).flatten(0, 1)
+            carried = (
+                flat @ self.carry
+                if self.spread is not None
+                else torch.sparse.mm(self.carry, flat.T).T
+            )
+            return carried.unflatten(0, attention.shape[:2])

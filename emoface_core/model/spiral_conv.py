@@ -64,6 +64,25 @@ class SpiralConv3D(nn.Module):
         per_vertex = vertex[self.spirals].flatten(1) @ self.weight.sum(0).flatten(0, 1)
         return self._over_time(terms) + per_vertex.T[:, :, None, None].to(terms.dtype)
 
+    def spread(self, pool: Tensor) -> Tensor:
+        """(V, R) means -> (K, V, R): what each vertex gives to a region at each spiral step."""
+        spread = pool.new_zeros(self.spirals.shape[1], *pool.shape)
+        for step, vertices in zip(spread, self.spirals.unbind(1), strict=True):
+            step.index_add_(0, vertices, pool)
+        return spread
+
+    def forward_pooled(self, x: Tensor, spread: Tensor) -> Tensor:
+        """The means over regions of the vertices' results: (C_in, V, B, T) -> (C_out, R, B, T).
+
+        By linearity the means fall on the weights: the cost is R's, not V's.
+        """
+        regions = spread.shape[2]
+        weight = torch.einsum("djco,jur->dorcu", self.weight, spread)
+        flat = weight.reshape(self.duration * self.c_out * regions, -1)
+        terms = flat.to(x.dtype) @ x.flatten(0, 1).flatten(1)
+        shape = self.duration, self.c_out, regions, *x.shape[2:]
+        return self._over_time(terms.reshape(shape))
+
     def _over_time(self, terms: Tensor) -> Tensor:
         """Sum the terms (δ, C_out, V, B, T) of the window's frames, each as late as it is old."""
         y, *earlier = terms.unbind(0)

@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from emoface_core.model.emoface import Condition, EmoFace, EmoFaceOutput, Heard, Motion, mix
 from emoface_core.model.losses import (
+    TOUCH,
     LossConfig,
     Predicted,
     SupervisedVertices,
     Truth,
     classification,
-    closure,
     motion_losses,
     pooled_logits,
     reconstruction,
+    touching,
 )
 from emoface_core.model.self_growing import mixed_past, truth_share
 from emoface_core.training.batches import PairedBatch, TaughtBatch
@@ -62,11 +63,14 @@ class TaughtObjective(nn.Module):
             parts["classification"] = classification(out.emotion_logits, batch.voice, voiced)
             # Closures are few among the frames of speech and all of silence: phones say where.
             at_lips = batch.valid * (1.0 + 3.0 * _among(batch.phones, self.shut_phones))
-            at_teeth = batch.valid * _among(batch.phones, self.contact_phones)
-            gap, teeth = self.vertices.lip_gap, self.vertices.teeth
-            closures = [closure(gap(p), gap(t), at_lips) for p, t in moved.fused]
+            bites = _among(batch.phones, self.contact_phones)
+            seen = bites > 0  # all of these, and every fourth frame
+            seen[:, ::4] = True
+            at_teeth = (voiced * (1.0 + 2.0 * bites))[seen]
+            gap, teeth = self.vertices.lip_gap, self.vertices.teeth_gap
+            closures = [touching(gap(p), gap(t), at_lips) for p, t in moved.fused]
             contacts = [
-                reconstruction(p[..., teeth, :], t[..., teeth, :], at_teeth) for p, t in moved.fused
+                touching(teeth(p[seen]), teeth(t[seen]), at_teeth, TOUCH) for p, t in moved.fused
             ]
             parts["closure"] = torch.stack(closures).sum()
             parts["contact"] = torch.stack(contacts).sum()
@@ -83,23 +87,21 @@ class TaughtObjective(nn.Module):
         layers = out.emotion_layers.float()
         to_offsets = self.vertices.offsets
         w = self.vertices.carried(out.attention)
-        content, base = to_offsets(out.content), out.emotion_base.float()
-        speech = to_offsets(batch.speech)
+        content, speech = to_offsets(out.content), to_offsets(batch.speech)
 
         def one(emotion: Tensor, intensity: Tensor, layer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             strength = intensity[:, None, None]
-            felt = to_offsets(base + strength * layers[rows, :, emotion])
-            fused = mix(content, felt, w, self.model.config.attention.fusion)
-            return felt, fused, to_offsets(batch.speech + strength * layer)
+            felt = content + to_offsets(strength * layers[rows, :, emotion])
+            fused = mix(content, felt, w)
+            return felt, fused, speech + to_offsets(strength * layer)
 
         e1, fused1, truth1 = one(batch.emotion_self, batch.intensity_self, batch.layer_self)
         e2, fused2, truth2 = one(batch.emotion_cross, batch.intensity_cross, batch.layer_cross)
-        calm = mix(content, to_offsets(base), w, self.model.config.attention.fusion)
         return _Moved(
             Predicted(content, e1, fused1, e2, fused2),
             Truth(truth1, batch.valid, truth2, speech=speech),
             fused=((fused1, truth1), (fused2, truth2)),
-            calm=(calm, speech),
+            calm=(content, speech),
             attention=w,
         )
 

@@ -39,7 +39,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(0)
         model = EmoFace(config, geometry, len(TINY_PHONES))
         with torch.no_grad():  # offsets of millimetres, as a trained model's
-            for head in (model.content_out, model.base_out, model.layers_out):
+            for head in (model.content_out, model.layers_out):
                 head.weight.mul_(10)
     folder = tmp_path_factory.mktemp("model")
     export_model(model, geometry, TINY_PHONES, folder, {"note": "for tests"})

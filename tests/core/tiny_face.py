@@ -60,11 +60,13 @@ def tiny_geometry(config: MeshAttentionConfig) -> FaceGeometry:
         spirals=np.asarray(spirals(used, len(points), config.kernel, config.dilation), np.int64),
         up_index=up_index.astype(np.int64),
         up_weight=up_weight,
+        region_weight=np.stack([low := (vertices[:, 1] < 0).astype(np.float32), 1 - low]),
         rest=vertices.astype(np.float32),
         upper_lip=np.array([[0, 1], [20, 21]]),
         lower_lip=np.array([[3, 4], [3, 5]]),
         lips=np.array([0, 1, 3, 4, 20, 21]),
-        lip_edge=np.array([3, 4]),
+        lip_edge=np.array([[3, 4], [5, 6]]),
+        teeth_edge=vertices[[7, 8]].astype(np.float32),
         head_digest="tiny",
     )
 
@@ -88,6 +90,6 @@ def tiny_paper_config(**changes) -> ModelConfig:
         "head": "vertices",
         "styles": 2,
         "decoder": DecoderConfig(width=16, heads=2, period=30),
-        "attention": MeshAttentionConfig(mesh="full", audio_width=64, kernel=5, dilation=1),
+        "attention": MeshAttentionConfig("full", "vertex", audio_width=64, kernel=5, dilation=1),
     }
     return tiny_config(**(settings | changes))

@@ -153,8 +153,9 @@ def test_layers_are_within_the_tolerance_of_the_offsets(engine: Engine, babble: 
     for intensity in (0.0, 0.4, 1.0, 1.5):
         assert worst(layers.offsets(intensity), speech + intensity * emotion) < 0.1
     assert layers.worst_error < 1e-4
-    assert np.abs(layers.speech_curves).max() <= 5
-    assert np.abs(layers.emotion_curves).max() <= 5
+    assert layers.speech_curves.shape[1] == len(layers.speech_keys) == len(set(layers.speech_keys))
+    assert set(layers.speech_keys) <= set(performance.rig.head.shape_names)
+    assert set(layers.emotion_keys) <= set(performance.rig.part_names)
     assert layers.emotion_names == EMOTIONS
 
 
@@ -168,7 +169,7 @@ def test_every_emotion_can_be_dialled_afterwards(
     with animate(sound, AnimateOptions(emotion=emotion), engine) as performance:
         _, expected = offsets(performance)
     curves = layers.emotion_curves[:, EMOTIONS.index(emotion)]
-    assert worst(np.tensordot(curves, layers.emotion_basis, 1), expected) < 0.3
+    assert worst(np.tensordot(curves, layers.emotion_basis, 1), expected) < 0.05
 
 
 def test_saved_file(engine: Engine, babble: Babble, tmp_path: Path) -> None:

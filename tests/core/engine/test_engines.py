@@ -33,14 +33,8 @@ def test_engines_agree(tiny_model: Path) -> None:
         assert len(getattr(first, name)) == 150
     rig = rig_for(engines[0].info.model)
     speech, emotion = (
-        [
-            rig.mixer.speech(c.content, c.emotion_base, rig.mixer.weight(c.attention))
-            for c in (first, second)
-        ],
-        [
-            rig.mixer.emotion(c.emotion_layers[:, 2], rig.mixer.weight(c.attention))
-            for c in (first, second)
-        ],
+        [rig.speech(c.content) for c in (first, second)],
+        [rig.emotion(c.emotion_layers[:, 2], c.attention) for c in (first, second)],
     )
     for a, b in (speech, emotion):
         assert np.linalg.norm(a - b, axis=-1).max() < 1e-5

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from emoface_core.face.head import load_head
-from emoface_core.face.measures import lip_gap
+from emoface_core.face.measures import lip_gap, lip_teeth_gap
 from emoface_core.model.config import MeshAttentionConfig
 from emoface_core.model.geometry import face_geometry
 from emoface_core.model.losses import (
@@ -17,10 +17,10 @@ from emoface_core.model.losses import (
     SupervisedVertices,
     Truth,
     classification,
-    closure,
     motion_losses,
     reconstruction,
     supervised_ids,
+    touching,
     velocity,
     weighted_sum,
 )
@@ -93,9 +93,9 @@ def test_classification_pools_over_frames_and_skips_unknown_labels():
 def test_closure_is_zero_for_the_truth_and_grows_both_ways():
     counts = torch.ones(1, 2)
     truth = torch.tensor([[0.0, 8e-3]])
-    assert float(closure(truth, truth, counts)) == pytest.approx(0, abs=1e-6)
-    left_open = float(closure(torch.tensor([[2e-3, 8e-3]]), truth, counts))
-    closed_wrongly = float(closure(torch.tensor([[0.0, 0.0]]), truth, counts))
+    assert float(touching(truth, truth, counts)) == pytest.approx(0, abs=1e-6)
+    left_open = float(touching(torch.tensor([[2e-3, 8e-3]]), truth, counts))
+    closed_wrongly = float(touching(torch.tensor([[0.0, 0.0]]), truth, counts))
     assert left_open > 1.5 and closed_wrongly > 0.5
 
 
@@ -106,9 +106,9 @@ def test_supervised_vertices_agree_with_the_face():
     weights = torch.rand(2, 3, 6)
     every = np.einsum("bnk,kvc->bnvc", weights.numpy(), geometry.basis)
     np.testing.assert_allclose(chosen.offsets(weights), every[:, :, chosen.ids], atol=1e-7)
-    attention = torch.rand(2, 3, 12)
-    up = (attention.numpy()[..., geometry.up_index] * geometry.up_weight).sum(-1)
-    np.testing.assert_allclose(chosen.carried(attention), up[..., chosen.ids], atol=1e-6)
+    attention = torch.rand(2, 3, 2)
+    every = attention.numpy() @ geometry.region_weight
+    np.testing.assert_allclose(chosen.carried(attention), every[..., chosen.ids], atol=1e-6)
     assert float(chosen.weight.mean()) == pytest.approx(1.0)
     assert float(chosen.weight[chosen.lips[0]] / chosen.weight[5]) == pytest.approx(3.0)
     assert supervised_ids(geometry, "all").tolist() == list(range(42))
@@ -124,3 +124,16 @@ def test_the_lip_gap_is_the_one_that_is_measured():
     measured = lip_gap(vertices.astype(np.float32), head)
     found = chosen.lip_gap(chosen.offsets(weights))[0]
     np.testing.assert_allclose(found, measured, atol=1e-6)
+
+
+def test_the_teeth_gap_follows_the_one_that_is_measured():
+    head = load_head()
+    geometry = face_geometry(head, MeshAttentionConfig())
+    chosen = SupervisedVertices(geometry, LossConfig(vertices="chosen"))
+    weights = torch.zeros(1, 9, len(head.shape_names))
+    weights[0, :, head.shape_names.index("mouthRollLower")] = torch.linspace(0, 0.6, 9)
+    vertices = head.vertices + np.tensordot(weights[0].numpy(), head.shapes, 1)
+    measured = lip_teeth_gap(vertices.astype(np.float32), head)
+    found = chosen.teeth_gap(chosen.offsets(weights))[0].numpy()
+    assert (found >= measured - 1e-6).all()  # fewer points are never nearer
+    assert (found - measured).max() < 5e-4

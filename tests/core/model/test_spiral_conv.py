@@ -81,3 +81,12 @@ def test_the_split_first_layer_equals_the_plain_one():
 def test_delay_repeats_the_first_frame():
     assert delayed(torch.tensor([1, 2, 3, 4]), 2).tolist() == [1, 1, 1, 2]
     assert delayed(torch.tensor([1, 2]), 5).tolist() == [1, 1]
+
+
+def test_pooled_equals_the_means_of_the_plain_result():
+    conv = layer(5, 2, 3)
+    x = torch.randn(5, VERTICES, BATCH, FRAMES, dtype=torch.double)
+    pool = torch.rand(VERTICES, 3, dtype=torch.double)
+    pool = pool / pool.sum(0)
+    means = torch.einsum("ovbt,vr->orbt", conv(x), pool)
+    torch.testing.assert_close(conv.forward_pooled(x, conv.spread(pool)), means)

@@ -17,9 +17,9 @@ N_FFT = 512
 MEL_MARGIN = WINDOW // 2  # samples a frame reaches to either side of its centre
 LOW_HZ, HIGH_HZ = 20.0, 7600.0
 
-_FLOOR = 1e-6  # of full scale squared: 60 dB down, above the noise of quiet rooms and of 8 bits
+FLOOR = 1e-6  # of full scale squared: 60 dB down, above the noise of quiet rooms and of 8 bits
 # Over levelled speech log10(power + floor) has about this mean and deviation.
-_MEAN, _DEVIATION = -4.4, 1.4
+MEAN, DEVIATION = -4.4, 1.4
 _BATCH = 512  # frames at a time: what they need stays in the cache
 
 
@@ -74,7 +74,7 @@ def _frames_to_mel(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     up = np.add.reduceat(power * rising, edges, axis=1)
     down = np.add.reduceat(power * falling, edges, axis=1)
     mel = up[:, :-1] + down[:, 1:]
-    return (np.log10(mel + np.float32(_FLOOR)) - np.float32(_MEAN)) * np.float32(1 / _DEVIATION)
+    return (np.log10(mel + np.float32(FLOOR)) - np.float32(MEAN)) * np.float32(1 / DEVIATION)
 
 
 @cache

@@ -7,15 +7,22 @@ whole mouths: `mouth_oh_c` an open rounded one and `mouth_oo_c` pursed lips.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.errors import InputError
 from emoface_core.training.articulation import NETWORK_RATE, Curves
 from emoface_core.training.contacts import mouth_rig
+from emoface_core.training.phones import SILENCE, PhoneSpan
 
 CAPTURE_LAG = 1.5 / 30  # seconds by which the capture trails its sound: one to two frames
+HOP = round(SAMPLE_RATE / NETWORK_RATE)  # samples in a frame
+_QUIET_DB = 40.0  # below the loud frames; the motion of such silence is at rest
+_PAUSE, _STRETCH = 8, (400, 700)  # frames: a pause that is cut in, and how far cuts are apart
+_SHUT = 0.0006  # metres between lips that count as shut
 _LIPS_CROSS = -0.0003  # metres: what a mapped pose may press the lips, at the most
 
 # Our shape (without _L/_R: both sides) <- parts of which the largest counts, and how much.
@@ -89,6 +96,50 @@ def rig_curves(
     if crossed.any():
         moved[crossed] = rig.with_gap(moved[crossed], np.maximum(gap[crossed], _LIPS_CROSS))
     return np.asarray(moved, np.float32)
+
+
+def _quiet(samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(N,) frames of 20 ms that are part of a pause."""
+    count = len(samples) // HOP
+    power = np.mean(samples[: count * HOP].reshape(count, HOP) ** 2, axis=1)
+    soft = power <= np.percentile(power, 95) * 10 ** (-_QUIET_DB / 10)
+    result = np.zeros(count, bool)
+    for first, last in _runs(soft):
+        result[first:last] = soft[first] and last - first >= _PAUSE
+    return result
+
+
+def _runs(values: NDArray) -> list[tuple[int, int]]:
+    """Where equal values follow one another: first and beyond the last."""
+    bounds = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return list(pairwise(bounds))
+
+
+def stretches(samples: NDArray[np.float32]) -> list[tuple[int, int]]:
+    """A take cut within its pauses, about ten seconds each: first frame (50 Hz) and end."""
+    least, most = _STRETCH
+    quiet = _quiet(samples)
+    pauses = np.array([(a + b) // 2 for a, b in _runs(quiet) if quiet[a]], int)
+    cuts = [0]
+    while len(quiet) - cuts[-1] > most + least:
+        fit = pauses[(pauses >= cuts[-1] + least) & (pauses <= cuts[-1] + most)]
+        cuts.append(int(fit[0]) if len(fit) else cuts[-1] + most)
+    return list(pairwise([*cuts, len(quiet)]))
+
+
+def spans_seen(curves: Curves, samples: NDArray[np.float32]) -> tuple[PhoneSpan, ...]:
+    """What motion (N, K) at 50 Hz and its sound tell of phones that nobody wrote down.
+
+    Pauses are silence; where the lips are shut there is some bilabial, "m"; elsewhere a vowel, "ə".
+    """
+    quiet = _quiet(samples)
+    shut = mouth_rig().lip_gap(curves)[: len(quiet)] < _SHUT
+    kind = np.where(quiet, 0, np.where(shut, 1, 2))
+    names = (SILENCE, "m", "ə")
+    return tuple(
+        PhoneSpan(names[kind[first]], first / NETWORK_RATE, last / NETWORK_RATE)
+        for first, last in _runs(kind)
+    )
 
 
 def _resampled(track: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:

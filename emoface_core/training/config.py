@@ -21,6 +21,8 @@ class DataConfig:
     held_out_batches: int = 6
     # Sources of which there are this many times more variants, for the few that are precious.
     more: dict[str, int] = field(default_factory=dict)
+    # The part of all crops that a source gets; sources not named share the rest by their length.
+    share: dict[str, float] = field(default_factory=dict)
     # Captured speech instead of a corpus of ours: "vocaset", "ravdess", "mead" or "folder".
     kind: str = "corpus"
     flame: str = ""  # a converted FLAME model, where motion comes as FLAME's parameters
@@ -30,6 +32,8 @@ class DataConfig:
     def __post_init__(self) -> None:
         choice("kind of data", self.kind, ("corpus", "vocaset", "ravdess", "mead", "folder"))
         choice("condition", self.told, ("emotion", "level"))
+        if min(self.share.values(), default=0.0) < 0 or sum(self.share.values()) > 1 + 1e-9:
+            raise InputError("The shares of the sources are not parts of one.", "See [data] share.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.errors import EmoFaceError, InputError
+from emoface_core.face.head import load_head
 from emoface_core.files import atomic_path, load_npz
-from emoface_core.training import alignment, nonspeech, speech_sets, synthesis
+from emoface_core.training import alignment, capture, nonspeech, speech_sets, synthesis
 from emoface_core.training.phones import PHONES, PhoneSpan
 from emoface_core.training.pronunciation import Pronunciations
 from emoface_core.training.releases import mark_releases
@@ -37,7 +38,9 @@ class Utterance:
     """A stretch of sound and what the mouth does in it.
 
     `audio` int16 mono at 16 kHz; `spans` cover it without gaps; `emotion` as performed, None where
-    nobody said; `split` is "train" or "held_out".
+    nobody said; `split` is "train" or "held_out". `curves` (N, K) float16 is motion captured with
+    it: weights of the rig at 50 Hz; None where a teacher has to say how the mouth moves. The spans
+    of such an utterance only tell silence, shut lips ("m") and the rest ("ə") apart.
     """
 
     id: str
@@ -48,6 +51,7 @@ class Utterance:
     source: str
     split: str
     text: str
+    curves: NDArray[np.float16] | None = None
 
     @property
     def seconds(self) -> float:
@@ -153,6 +157,26 @@ def _ljspeech(context: BuildContext) -> Iterator[Utterance]:
     pronunciations = Pronunciations.load()
     items = speech_sets.ljspeech(context.data / "speech" / "ljspeech")
     return _aligned(context, "ljspeech", (pronunciations.with_words(item) for item in items))
+
+
+def _facegood(context: BuildContext) -> Iterator[Utterance]:
+    for take in speech_sets.facegood(context.data / "motion" / "facegood"):
+        curves = capture.rig_curves(take.curves, take.names, take.fps)
+        for number, (first, last) in enumerate(capture.stretches(take.samples)):
+            samples = take.samples[first * capture.HOP : last * capture.HOP]
+            moving = curves[first : last + 2]
+            spans = capture.spans_seen(moving, samples)
+            yield Utterance(
+                id=f"facegood/{take.id}-{number:02d}",
+                audio=_pcm(samples),
+                spans=_covering(spans, len(samples) / SAMPLE_RATE),
+                emotion=None,
+                speaker="facegood",
+                source="facegood",
+                split="held_out" if take.held_out else "train",
+                text="",
+                curves=moving.astype(np.float16),
+            )
 
 
 def _english_texts(context: BuildContext, rng: np.random.Generator) -> Iterator[str]:
@@ -292,6 +316,7 @@ def _nonspeech(context: BuildContext) -> Iterator[Utterance]:
 
 SOURCES: dict[str, Source] = {
     "emodb": Source(_emodb, "Berlin EmoDB (Burkhardt et al. 2005), CC0", "by hand"),
+    "facegood": Source(_facegood, "FACEGOOD Audio2Face, MIT", "captured motion, no phones"),
     "ljspeech": Source(_ljspeech, "LJ Speech, public domain", "forced alignment (pocketsphinx)"),
     "flite": Source(_flite, "flite voices slt, awb, rms (CMU, free)", "exact, by the voice", 1.2),
     "festival": Source(
@@ -323,6 +348,16 @@ def _write_shard(path: Path, utterances: Sequence[Utterance]) -> None:
         }
         for u in utterances
     ]
+    captured = [u.curves for u in utterances if u.curves is not None]
+    extra: dict[str, Any] = {}
+    if captured:
+        extra = {
+            "curves": np.concatenate(captured),
+            "curve_counts": np.array(
+                [0 if u.curves is None else len(u.curves) for u in utterances]
+            ),
+            "curve_names": np.array(load_head().shape_names),
+        }
     encoded = json.dumps(about, ensure_ascii=False).encode()
     with atomic_path(path) as temporary:
         np.savez(
@@ -337,6 +372,7 @@ def _write_shard(path: Path, utterances: Sequence[Utterance]) -> None:
                 [(s.start, s.end, np.nan if s.release is None else s.release) for s in spans],
                 np.float32,
             ).reshape(-1, 3),
+            **extra,
         )
 
 
@@ -351,6 +387,7 @@ def read_shard(path: Path) -> Iterator[Utterance]:
         span_bounds = [0, *arrays["span_ends"].tolist()]
     except (KeyError, json.JSONDecodeError):
         raise InputError(f"“{path}” is not a shard of a corpus.", "Build the corpus.") from None
+    curves = _shard_curves(arrays, path)
     for i, entry in enumerate(about):
         spans = tuple(
             PhoneSpan(names[phone], float(start), float(end), _release(release))
@@ -360,7 +397,25 @@ def read_shard(path: Path) -> Iterator[Utterance]:
                 strict=True,
             )
         )
-        yield Utterance(audio=audio[audio_bounds[i] : audio_bounds[i + 1]], spans=spans, **entry)
+        yield Utterance(
+            audio=audio[audio_bounds[i] : audio_bounds[i + 1]],
+            spans=spans,
+            curves=curves[i] if curves else None,
+            **entry,
+        )
+
+
+def _shard_curves(
+    arrays: Mapping[str, NDArray], path: Path
+) -> list[NDArray[np.float16] | None] | None:
+    """Each utterance's captured motion; None if the shard holds none."""
+    if "curves" not in arrays:
+        return None
+    if tuple(arrays["curve_names"]) != load_head().shape_names:
+        raise InputError(f"The motion in “{path}” is for another head.", "Build the corpus again.")
+    counts = arrays["curve_counts"]
+    parts = np.split(arrays["curves"], np.cumsum(counts)[:-1])
+    return [part if count else None for part, count in zip(parts, counts, strict=True)]
 
 
 def _release(value: np.float32) -> float | None:

@@ -10,9 +10,9 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -24,108 +24,76 @@ from torch import Tensor
 from emoface_core.audio import level, mel
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.audio.level import level_gain
-from emoface_core.audio.mel import FEATURE_RATE, log_mel, network_frames
+from emoface_core.audio.mel import log_mel
 from emoface_core.emotions import EMOTIONS, emotion_index
-from emoface_core.errors import EmoFaceError, InputError
+from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
-from emoface_core.model.config import N_MELS, RATE
+from emoface_core.model.config import RATE
 from emoface_core.model.emoface import Condition
 from emoface_core.model.geometry import FaceGeometry
-from emoface_core.training import articulation, augmentation, contacts, expression
+from emoface_core.training import (
+    articulation,
+    augmentation,
+    contacts,
+    expression,
+    nonspeech,
+    splicing,
+    taught,
+)
 from emoface_core.training import prosody as prosody_module
-from emoface_core.training.articulation import ArticulationStyle, plan
-from emoface_core.training.augmentation import augment, pad, shift_spans
+from emoface_core.training.articulation import plan
 from emoface_core.training.batches import BatchSource, PairedBatch, TaughtBatch
 from emoface_core.training.config import DataConfig, TrainingConfig
 from emoface_core.training.corpus import Utterance, open_corpus
 from emoface_core.training.datasets.fine_tuning import FineTuningSource
 from emoface_core.training.datasets.source import CapturedSource
 from emoface_core.training.expression import express
-from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
-from emoface_core.training.prosody import prosody
+from emoface_core.training.mel_variation import vary_mel
+from emoface_core.training.taught import UNKNOWN_PHONE, joined, make_clip
 
-FORMAT = 1
-JOIN_SECONDS = 0.3  # between short utterances that are joined
-MOST = 10.0  # no shape is ever meant to be this strong
+FORMAT = 2
 CUT_EDGE = 10  # frames at a crop's cut ends, where the network misses what it would see in a clip
 TRACKS = ("mel", "speech", "layer_self", "layer_cross", "phones")
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """One augmented utterance as the network hears it and the teachers move it; N frames."""
-
-    mel: NDArray[np.float16]  # (2N, 80)
-    speech: NDArray[np.float16]  # (N, K)
-    layer_self: NDArray[np.float16]  # (N, K) at intensity 1
-    layer_cross: NDArray[np.float16]
-    phones: NDArray[np.uint8]  # (N,)
-    emotions: tuple[int, int, int]  # self, cross, and what the voice is known to express or -1
-
-
-def make_clip(utterance: Utterance, seed: int, *, vary: bool, at_least: float) -> Clip:
-    """Hear and teach one utterance; with `vary`, augmented, in a way of speaking of its own.
-
-    Silence around it fills it up to `at_least` seconds: rest is a thing to learn, too.
-    """
-    rng = np.random.default_rng([seed, _number(utterance.id)])
-    samples = utterance.audio.astype(np.float32) / 32768.0
-    samples, spans = _padded(samples, utterance.spans, at_least, rng)
-    if vary:
-        samples, spans = augment(samples, spans, rng)
-        samples, spans = pad(samples, spans, 0.0, max(0.0, at_least - len(samples) / SAMPLE_RATE))
-    seconds = len(samples) / SAMPLE_RATE
-    frames = network_frames(seconds)
-    gain = level_gain(samples) * (10 ** (rng.uniform(-4, 4) / 20) if vary else 1.0)
-    heard = prosody(samples, frames)
-    voice = -1 if utterance.emotion is None else emotion_index(utterance.emotion)
-    own = voice if voice >= 0 else int(rng.integers(len(EMOTIONS)))
-    other = int((own + rng.integers(1, len(EMOTIONS))) % len(EMOTIONS))
-
-    def kept(weights: NDArray) -> NDArray[np.float16]:
-        if not np.abs(weights).max() < MOST:  # true of NaN as well
-            raise EmoFaceError(
-                f"The teachers ask for {np.abs(weights).max():g} of a shape in {utterance.id}.",
-                "The head's rig or the phone times are broken.",
-            )
-        return weights.astype(np.float16)
-
-    def layer(emotion: int) -> NDArray[np.float16]:
-        seed = int(rng.integers(1 << 31))
-        return kept(express(spans, heard, seconds, EMOTIONS[emotion], seed=seed))
-
-    speech = plan(spans, seconds, prosody=heard).curves(
-        _style(rng) if vary else ArticulationStyle()
-    )
-    return Clip(
-        mel=log_mel(samples, gain).astype(np.float16),
-        speech=kept(speech),
-        layer_self=layer(own),
-        layer_cross=layer(other),
-        phones=_phone_frames(spans, frames),
-        emotions=(own, other, voice),
-    )
-
-
 class PreparedClips:
-    """Clips of one split as arrays on disk, one after another."""
+    """Clips of one split as arrays on disk, one after another.
 
-    def __init__(self, folder: Path) -> None:
+    A source has its `share` of the crops; those without one share the rest by their length.
+    """
+
+    def __init__(self, folder: Path, share: Mapping[str, float]) -> None:
         self.tracks = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in TRACKS}
-        index = np.load(folder / "clips.npy")  # (clips, 4): end frame, then Clip.emotions
-        self.ends, self.emotions = index[:, 0], index[:, 1:]
+        index = np.load(folder / "clips.npy")  # (clips, 5): end frame, source, Clip.emotions
+        self.ends, self.sources, self.emotions = index[:, 0], index[:, 1], index[:, 2:]
         self.starts = np.concatenate([[0], self.ends[:-1]])
+        self.names = json.loads((folder / "sources.json").read_text(encoding="utf-8"))
+        self.chances = _chances(self.ends - self.starts, self.sources, self.names, share)
 
     @property
     def frames(self) -> int:
         return int(self.ends[-1])
 
     def crop(self, rng: np.random.Generator, frames: int) -> tuple[int, slice]:
-        """A clip, each frame of all being as likely, and a stretch of it."""
-        clip = int(np.searchsorted(self.ends, rng.integers(self.frames), side="right"))
+        """A clip, each frame of a source being as likely, and a stretch of it."""
+        clip = int(np.searchsorted(self.chances, rng.random() * self.chances[-1], side="right"))
         start, end = int(self.starts[clip]), int(self.ends[clip])
         first = start + int(rng.integers(0, end - start - frames + 1))
         return clip, slice(first, first + frames)
+
+
+def _chances(
+    frames: NDArray[np.int64],
+    sources: NDArray[np.int64],
+    names: list[str],
+    share: Mapping[str, float],
+) -> NDArray[np.float64]:
+    """(clips,) running sums of how likely each clip is."""
+    lengths = np.bincount(sources, frames, len(names))
+    told = np.array([share.get(name, 0.0) for name in names])
+    untold = np.where([name in share for name in names], 0.0, lengths)
+    rest = max(0.0, 1.0 - told.sum()) * untold / max(untold.sum(), 1.0)
+    return np.cumsum(((told + rest) / lengths)[sources] * frames)
 
 
 class TaughtSource:
@@ -134,7 +102,8 @@ class TaughtSource:
     def __init__(self, config: DataConfig, seed: int) -> None:
         self.config, self.seed = config, seed
         folder = prepare(config)
-        self.train, self.kept = (PreparedClips(folder / split) for split in ("train", "held_out"))
+        self.train = PreparedClips(folder / "train", config.share)
+        self.kept = PreparedClips(folder / "held_out", {})
         self.frames = round(config.crop_seconds * RATE)
 
     @property
@@ -168,7 +137,9 @@ class TaughtSource:
             if at.stop < clips.ends[clip]:
                 valid[row, -CUT_EDGE:] = 0
         if vary:
-            _mask(heard, rng)
+            heard = vary_mel(heard, rng)
+        phones = track("phones").astype(np.int64)
+        phones[phones == UNKNOWN_PHONE] = -1
         emotions = torch.from_numpy(clips.emotions[[clip for clip, _ in crops]])
         # A third without emotion, since everything else is laid on that; else up to exaggeration.
         own = np.where(rng.random(size) < 0.35, 0.0, rng.uniform(0.3, 1.3, size))
@@ -183,7 +154,7 @@ class TaughtSource:
             emotion_cross=emotions[:, 1],
             intensity_self=_tensor(own),
             intensity_cross=_tensor(other),
-            phones=torch.from_numpy(track("phones").astype(np.int64)),
+            phones=torch.from_numpy(phones),
             voice=emotions[:, 2],
         )
 
@@ -195,8 +166,10 @@ class PairedSource:
         self.config = config
         self.basis = geometry.basis.reshape(len(geometry.basis), -1)
         corpus = open_corpus(Path(config.data.corpus))
-        self.train = list(corpus.utterances("train"))
-        self.kept = list(corpus.utterances("held_out"))
+        self.train, self.kept = (
+            [u for u in corpus.utterances(split) if u.curves is None]  # phones must be known
+            for split in ("train", "held_out")
+        )
         if not self.train or not self.kept:
             raise InputError("The corpus has no utterances.", "Build the corpus again.")
         self.hours_per_batch = float(np.mean([u.seconds for u in self.train])) / 3600
@@ -290,34 +263,6 @@ def prepare(config: DataConfig) -> Path:
     return folder
 
 
-def joined(utterances: Iterable[Utterance], at_least: float) -> Iterator[Utterance]:
-    """Short utterances of one speaker in one emotion, one after another until `at_least` seconds.
-
-    Sets of short clips would otherwise be mostly the silence around them.
-    """
-    waiting: dict[tuple[str, str, str | None], Utterance] = {}
-    for utterance in utterances:
-        key = (utterance.source, utterance.speaker, utterance.emotion)
-        before = waiting.pop(key, None)
-        whole = utterance if before is None else _after(before, utterance)
-        if whole.seconds >= at_least:
-            yield whole
-        else:
-            waiting[key] = whole
-    yield from waiting.values()
-
-
-def _after(first: Utterance, second: Utterance) -> Utterance:
-    gap = np.zeros(round(JOIN_SECONDS * SAMPLE_RATE), np.int16)
-    moved = shift_spans(second.spans, first.seconds + JOIN_SECONDS)
-    return replace(
-        first,
-        audio=np.concatenate([first.audio, gap, second.audio]),
-        spans=(*first.spans, *moved),
-        text=f"{first.text} {second.text}",
-    )
-
-
 def _write_clips(
     folder: Path,
     utterances: Iterator[Utterance],
@@ -328,20 +273,27 @@ def _write_clips(
     files = {name: (folder / f"{name}.raw").open("wb") for name in TRACKS}
     shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
     index: list[tuple[int, ...]] = []
+    sources: list[str] = []
     end = 0
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         while some := list(islice(utterances, 64)):
+            for utterance in some:
+                if utterance.source not in sources:
+                    sources.append(utterance.source)
             jobs = [
-                pool.submit(make_clip, utterance, variant, vary=variant > 0, at_least=at_least)
+                (
+                    sources.index(utterance.source),
+                    pool.submit(make_clip, utterance, variant, vary=variant > 0, at_least=at_least),
+                )
                 for utterance in some
                 for variant in range(
                     variants * (more.get(utterance.source, 1) if variants > 1 else 1)
                 )
             ]
-            for job in jobs:
+            for source, job in jobs:
                 clip = job.result()
                 end += len(clip.speech)
-                index.append((end, *clip.emotions))
+                index.append((end, source, *clip.emotions))
                 for name in TRACKS:
                     track = getattr(clip, name)
                     track.tofile(files[name])
@@ -351,6 +303,7 @@ def _write_clips(
     if not index:
         raise InputError("The corpus has no utterances of one split.", "Build the corpus again.")
     np.save(folder / "clips.npy", np.array(index, np.int64))
+    (folder / "sources.json").write_text(json.dumps(sources), encoding="utf-8")
     for name, (shape, dtype) in shapes.items():
         raw = folder / f"{name}.raw"
         length = 2 * end if name == "mel" else end
@@ -358,52 +311,15 @@ def _write_clips(
         raw.unlink()
 
 
-def _padded(
-    samples: NDArray[np.float32],
-    spans: tuple[PhoneSpan, ...],
-    at_least: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], tuple[PhoneSpan, ...]]:
-    """The utterance with silence before and after it, and its spans moved accordingly."""
-    missing = max(0.0, at_least - len(samples) / SAMPLE_RATE) + rng.uniform(0.1, 0.6)
-    before = rng.uniform(0.05, missing - 0.05)
-    return pad(samples, spans, before, missing - before)
-
-
-def _phone_frames(spans: tuple[PhoneSpan, ...], frames: int) -> NDArray[np.uint8]:
-    """(N,) the phone at each frame's time; 0, silence, where there is none."""
-    result = np.zeros(frames, np.uint8)
-    for span in spans:
-        first, last = (int(np.ceil(t * RATE - 1e-6)) for t in (span.start, span.end))
-        result[max(first, 0) : max(last, 0)] = PHONE_INDEX[span.phone]
-    return result
-
-
-def _style(rng: np.random.Generator) -> ArticulationStyle:
-    """People differ a little; much of it cannot be heard, so the spread is kept small."""
-    jaw, lips, spread, rounding = np.exp(rng.normal(0, 0.06, 4))
-    return ArticulationStyle(jaw=jaw, lips=lips, spread=spread, rounding=rounding)
-
-
-def _mask(mel: NDArray[np.float32], rng: np.random.Generator) -> None:
-    """Hide a band of frequencies and a short time in each clip (SpecAugment), in place."""
-    for clip in mel:
-        low, width = int(rng.integers(N_MELS)), int(rng.integers(0, 12))
-        clip[:, low : low + width] = clip.mean()
-        start, length = int(rng.integers(len(clip))), int(rng.integers(0, FEATURE_RATE // 25))
-        clip[start : start + length] = clip.mean()
-
-
 def _teachers_digest() -> str:
     """Changes with the code that clips are made by, so that no clip of an older one is used."""
     total = hashlib.sha256()
-    for module in (articulation, augmentation, contacts, expression, level, mel, prosody_module):
+    for module in (
+        *(articulation, augmentation, contacts, expression, nonspeech, splicing, taught),
+        *(level, mel, prosody_module),
+    ):
         total.update(Path(str(module.__file__)).read_bytes())
     return total.hexdigest()
-
-
-def _number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
 def _tensor(array: NDArray) -> Tensor:

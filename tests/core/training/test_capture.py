@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Captured Maya curves land on the right shapes, at the right time, with lips that do not cross."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import lip_gap
-from emoface_core.training.capture import _PAIRS, _WHOLE_MOUTHS, rig_curves
+from emoface_core.training.capture import (
+    _PAIRS,
+    _WHOLE_MOUTHS,
+    HOP,
+    rig_curves,
+    spans_seen,
+    stretches,
+)
 from tests.core.training.speaking import measured
 
 NAMES = sorted({part for parts, _ in _PAIRS.values() for part in parts} | set(_WHOLE_MOUTHS))
@@ -52,6 +61,28 @@ def test_sides_stay_apart():
 def test_lips_do_not_cross():
     pressed = curves(mouth_press_l=0.9, mouth_press_r=0.9, mouth_chinRaise_d=0.9)
     assert measured(lip_gap, rig_curves(pressed, NAMES, FPS)).min() >= -0.6
+
+
+def test_takes_are_cut_in_pauses_and_their_lips_seen():
+    # Half a second of sound and half a second of pause, for 40 s; the jaw is open in the sound.
+    seconds = 40
+    t = np.arange(seconds * 16000) / 16000
+    sound = (0.3 * np.sin(2 * np.pi * 150 * t) * (t % 1 < 0.5)).astype(np.float32)
+    cuts = stretches(sound)
+    assert cuts[0][0] == 0 and cuts[-1][1] == seconds * 50
+    assert all(a[1] == b[0] for a, b in pairwise(cuts))
+    for first, last in cuts[:-1]:
+        assert (
+            8 <= (last - first) / 50 <= 14 and np.abs(sound[last * HOP - 800 :][:1600]).max() == 0
+        )
+    motion = np.zeros((102, 57), np.float32)
+    speaking = np.arange(102) % 50 < 25
+    jaw = load_head().shape_names.index("jawOpen")
+    motion[speaking, jaw] = 0.3
+    motion[10:15, jaw] = 0
+    seen = spans_seen(motion, sound[:32000])
+    assert [span.phone for span in seen] == ["ə", "m", "ə", "sil", "ə", "sil"]
+    assert [span.start for span in seen] == pytest.approx([0, 0.2, 0.3, 0.5, 1.0, 1.5])
 
 
 def test_what_is_not_the_capture_is_refused():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The corpus on disk, its sources and its command."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -50,6 +51,16 @@ def test_a_shard_keeps_everything(tmp_path: Path) -> None:
         )  # fmt: skip
         assert after.seconds == 0.5
     assert all(span.phone in PHONES for span in after.spans)
+
+
+def test_a_shard_keeps_captured_motion(tmp_path: Path) -> None:
+    made = [utterance(i) for i in range(3)]
+    curves = np.random.default_rng(0).random((27, 57)).astype(np.float16)
+    made[1] = dataclasses.replace(made[1], curves=curves)
+    corpus._write_shard(tmp_path / "x.npz", made)
+    first, second, third = read_shard(tmp_path / "x.npz")
+    assert first.curves is None and third.curves is None
+    assert np.array_equal(second.curves, curves)
 
 
 def test_a_foreign_file_is_no_shard(tmp_path: Path) -> None:

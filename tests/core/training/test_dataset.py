@@ -9,20 +9,16 @@ import torch
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.emotions import EMOTIONS
-from emoface_core.errors import EmoFaceError
+from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.face.head import load_head
 from emoface_core.model.config import MeshAttentionConfig
 from emoface_core.model.geometry import face_geometry
-from emoface_core.training import dataset
+from emoface_core.training import dataset, taught
 from emoface_core.training.config import DataConfig, TrainingConfig
 from emoface_core.training.corpus import Utterance
-from emoface_core.training.dataset import (
-    PairedSource,
-    TaughtSource,
-    joined,
-    make_clip,
-)
+from emoface_core.training.dataset import PairedSource, TaughtSource
 from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
+from emoface_core.training.taught import joined, make_clip
 from tests.core.tiny_face import tiny_paper_config
 
 SPANS = (
@@ -95,9 +91,69 @@ def test_an_unlabelled_voice_is_taught_some_emotion_but_not_classified():
 
 
 def test_a_broken_teacher_is_noticed(monkeypatch):
-    monkeypatch.setattr(dataset, "express", lambda *_args, **_rest: np.full((9, 57), np.nan))
+    monkeypatch.setattr(taught, "express", lambda *_args, **_rest: np.full((9, 57), np.nan))
     with pytest.raises(EmoFaceError, match="teachers"):
         make_clip(utterance(), 0, vary=False, at_least=2.0)
+
+
+def captured() -> Utterance:
+    """The jaw opens from 0.2 to 1.1 s, as the tone does."""
+    curves = np.zeros((67, 57), np.float16)
+    curves[12:54, load_head().shape_names.index("jawOpen")] = 0.5
+    spans = (PhoneSpan("sil", 0.0, 0.2), PhoneSpan("ə", 0.2, 1.1), PhoneSpan("sil", 1.1, 1.3))
+    return dataclasses.replace(utterance(emotion=None), spans=spans, curves=curves)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_captured_motion_keeps_its_sound_at_any_tempo(seed):
+    clip = make_clip(captured(), seed, vary=seed > 0, at_least=3.0)
+    jaw = clip.speech[:, load_head().shape_names.index("jawOpen")].astype(np.float32)
+    assert jaw.max() == pytest.approx(0.5, abs=0.01) and jaw[0] == jaw[-1] == 0
+    assert set(clip.phones) == {255} and clip.emotions[2] == -1
+    loud = clip.mel[::2].astype(np.float32).mean(1)
+    at = np.arange(len(jaw))
+    loud -= np.quantile(loud, 0.2)
+    middle = np.sum(at * np.maximum(loud, 0) ** 2) / np.sum(np.maximum(loud, 0) ** 2)
+    assert np.sum(at * jaw) / jaw.sum() == pytest.approx(middle, abs=6)
+
+
+def test_recordings_are_spliced_in_some_variants():
+    spans = [
+        PhoneSpan(phone, 0.1 * i, 0.1 * i + 0.1) for i, phone in enumerate("mapistufokebdnlvzʃɡj")
+    ]
+    audio = np.tile(utterance().audio, 2)[: round(0.1 * len(spans) * SAMPLE_RATE)]
+    whole = dataclasses.replace(utterance(), audio=audio, spans=tuple(spans))
+
+    def order(seed, source):
+        clip = make_clip(dataclasses.replace(whole, source=source), seed, vary=True, at_least=2.0)
+        phones = clip.phones[clip.phones > 0]
+        return tuple(phones[np.flatnonzero(np.diff(phones, prepend=0))])
+
+    assert len({order(seed, "emodb") for seed in range(6)}) > 2
+    assert len({order(seed, "flite") for seed in range(6)}) == 1
+
+
+def test_sources_get_their_share_of_crops(tmp_path, monkeypatch):
+    class Mixed(TinyCorpus):
+        def utterances(self, split):
+            names = [f"{n:0{n}}" for n in range(1, 9)]
+            some = [utterance(name, split=split) for name in names]
+            return iter([*some[:7], dataclasses.replace(captured(), id="x", source="facegood")])
+
+    monkeypatch.setattr(dataset, "open_corpus", lambda _folder: Mixed())
+    share = {"facegood": 0.5, "not there": 0.2}
+    config = DataConfig(corpus=str(tmp_path), crop_seconds=1.0, batch=16, variants=1, share=share)
+    source = TaughtSource(config, seed=0)
+    batches = [source.batch(i) for i in range(12)]
+    unknown = np.mean([float((b.phones < 0).all(1).float().mean()) for b in batches])
+    assert unknown == pytest.approx(0.5 / 0.8, abs=0.1)
+    assert min(int(b.phones.min()) for b in batches) == -1
+    assert max(int(b.phones.max()) for b in batches) < len(PHONE_INDEX)
+
+
+def test_shares_beyond_the_whole_are_refused():
+    with pytest.raises(InputError, match="shares"):
+        DataConfig(share={"a": 0.7, "b": 0.4})
 
 
 def test_short_utterances_are_joined_by_speaker_and_emotion():

@@ -17,7 +17,7 @@ from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
-from . import target
+from . import live, target
 from .join import Part, check_apart, join
 from .naming import BakeRecord
 from .plan import plan_bake
@@ -166,6 +166,7 @@ class Job:
             intensity=self.wish.intensity,
         )
         self.record = write_bake(obj, plan_bake(layers, clip), source)
+        live.after_bake(obj)
         self.fraction, self.state = 1.0, "done"
 
     def _end(self, error: EmoFaceError) -> None:

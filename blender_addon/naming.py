@@ -6,11 +6,11 @@ import re
 from dataclasses import asdict, dataclass, fields
 
 KEY_PREFIX = "emoface."
-EMOTION_PREFIX = "emoface.emotion."
 INTENSITY = "emoface_intensity"  # custom property of the object
 INTENSITY_PATH = f'["{INTENSITY}"]'
 RECORD = "emoface_bake"  # custom property of the Key: a BakeRecord
-CURVES = "emoface_curves"  # custom property of the Key: the palette of all eight emotions
+MOTION = "emoface_motion"  # custom property of the Key: a Motion, as bytes
+OLD_CURVES = "emoface_curves"  # the same of a bake by EmoFace 0.1
 MARK = "emoface"  # custom property of our Action
 TRACK = "EmoFace"
 VERSION = 1
@@ -19,9 +19,14 @@ _KEY_PATH = re.compile(r'^key_blocks\["((?:[^"\\]|\\.)*)"\]\.value$')
 _CURVE_PATH = re.compile(r'^\["((?:[^"\\]|\\.)*)"\]$')
 
 
-def key_name(layer: str, index: int) -> str:
-    """Such as emoface.speech.007."""
-    return f"{KEY_PREFIX}{layer}.{index:03d}"
+def key_name(layer: str, name: str) -> str:
+    """Such as emoface.speech.jawOpen, or emoface.emotion.mouthSmile_L.mouth."""
+    return f"{KEY_PREFIX}{layer}.{name}"
+
+
+def layer_of_key(name: str) -> str:
+    """The layer that a name by `key_name` says."""
+    return name.removeprefix(KEY_PREFIX).partition(".")[0]
 
 
 def value_path(name: str) -> str:

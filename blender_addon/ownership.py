@@ -8,11 +8,12 @@ from bpy.types import Action, Key, Object
 
 from . import compat
 from .naming import (
-    CURVES,
     INTENSITY,
     INTENSITY_PATH,
     KEY_PREFIX,
     MARK,
+    MOTION,
+    OLD_CURVES,
     RECORD,
     BakeRecord,
     key_of_path,
@@ -65,7 +66,7 @@ def remove_bake(obj: Object, *, keep_intensity: bool = False) -> None:
     for action in actions:
         if action.users == 0:
             bpy.data.actions.remove(action)
-    for name in [RECORD, CURVES, *_our_properties(key)]:
+    for name in [RECORD, MOTION, OLD_CURVES, *_our_properties(key)]:
         if name in key:
             del key[name]
     _remove_keys(obj, names, record.made_basis)

@@ -3,13 +3,24 @@
 
 # No `from __future__ import annotations` here: Blender reads the annotations themselves.
 
+from typing import Any
+
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 from bpy.types import Context, Object, PropertyGroup, Scene
 
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 
-from . import ownership, strips, writer
+from . import live, strips
+from .plan import ROOM
 
 _ABOUT = {
     "neutral": "Speech alone, without emotion",
@@ -35,10 +46,139 @@ def _search_strips(_self: PropertyGroup, context: Context, text: str) -> list[st
     return [name for name in strips.strip_names(context) if text.lower() in name.lower()]
 
 
-def _remix(choices: PropertyGroup, _context: Context) -> None:
-    obj = choices.id_data
-    if ownership.record_of(obj) is not None and obj.data.library is None:
-        writer.remix(obj, choices.emotion, choices.wanted_preference())
+def _strength(name: str, description: str) -> Any:
+    return FloatProperty(
+        name=name,
+        description=f"{description}. 1 is as made, 0 none",
+        min=0.0,
+        max=2.0,
+        default=1.0,
+        step=5,
+        subtype="FACTOR",
+        options=set(),
+        update=live.changed,
+    )
+
+
+def _smoothing(name: str, description: str, longest: float) -> Any:
+    return FloatProperty(
+        name=name,
+        description=f"{description}. Seconds; 0 leaves it as made",
+        min=0.0,
+        max=longest,
+        default=0.0,
+        step=1,
+        precision=3,
+        options=set(),
+        update=live.changed,
+    )
+
+
+class EmoFaceSpeechStyle(PropertyGroup):
+    """How the speech is spoken. Names as in `styling.SpeechStyle`."""
+
+    strength: _strength("Strength", "Of all that the face does to speak")
+    jaw_opening: _strength("Jaw Opening", "How far the jaw drops. Closed lips stay closed")
+    lip_opening: _strength("Lip Opening", "How far the lips part and show the teeth")
+    lip_closing: _strength("Lip Closing", "How firmly the lips shut on m, b and p")
+    rounding: _strength("Rounding", "How far the lips round and protrude in oo, oh and w")
+    smoothing_upper: _smoothing(
+        "Smoothing Upper", "Evens out the motion of brows, eyes and cheeks", 0.3
+    )
+    smoothing_lower: _smoothing(
+        "Smoothing Lower", "Evens out the motion of mouth and jaw; a little goes a long way", 0.15
+    )
+    offset: FloatProperty(
+        name="Timing Offset",
+        description="Frames by which the speech comes later than the sound; negative: earlier",
+        min=-ROOM,
+        max=ROOM,
+        soft_min=-5,
+        soft_max=5,
+        default=0.0,
+        step=10,
+        precision=2,
+        options=set(),
+        update=live.changed,
+    )
+
+
+class EmoFaceRegions(PropertyGroup):
+    """How strong the emotion is in each region. Names as in `styling.RegionStyle`."""
+
+    brows: _strength("Brows", "Emotion of brows and forehead")
+    eyes: _strength("Eyes", "Emotion of the lids: squinting, wide eyes")
+    cheeks: _strength("Cheeks & Nose", "Emotion of cheeks and nose: raised cheeks, a sneer")
+    mouth: _strength("Mouth", "Emotion of the lips: a smile, a frown")
+    jaw: _strength("Jaw", "Emotion of the jaw: dropped in surprise, pushed forward in anger")
+
+
+class EmoFaceCue(PropertyGroup):
+    """From a frame on the face feels something else."""
+
+    frame: IntProperty(
+        name="Frame",
+        description="The frame at which the face begins to change",
+        default=1,
+        options=set(),
+        update=live.changed,
+    )
+    ease: IntProperty(
+        name="Ease",
+        description="Frames that the change takes; 0 is at once",
+        min=0,
+        max=10000,
+        soft_max=50,
+        default=10,
+        options=set(),
+        update=live.changed,
+    )
+    emotion: EnumProperty(
+        name="Emotion",
+        description="What the face feels from here on",
+        items=EMOTION_ITEMS,
+        default="happy",
+        options=set(),
+        update=live.changed,
+    )
+    preference: FloatProperty(
+        name="Preference",
+        description="How the emotion mixes with the one in the voice: 0 all voice, 1 all choice",
+        min=0.0,
+        max=1.0,
+        default=1.0,
+        subtype="FACTOR",
+        options=set(),
+        update=live.changed,
+    )
+    second: EnumProperty(
+        name="Mixed With",
+        description="Another emotion that is felt at the same time",
+        items=((live.NONE, "Nothing", "One emotion alone"), *EMOTION_ITEMS),
+        default=live.NONE,
+        options=set(),
+        update=live.changed,
+    )
+    share: FloatProperty(
+        name="Share",
+        description="How much of the mixture is the second emotion",
+        min=0.0,
+        max=1.0,
+        default=0.5,
+        subtype="FACTOR",
+        options=set(),
+        update=live.changed,
+    )
+    intensity: FloatProperty(
+        name="Intensity",
+        description="Strength of the emotion from here on; the face's own intensity multiplies it",
+        min=0.0,
+        max=MAX_INTENSITY,
+        default=1.0,
+        step=5,
+        options=set(),
+        update=live.changed,
+    )
 
 
 class EmoFaceChoices(PropertyGroup):
@@ -77,7 +217,7 @@ class EmoFaceChoices(PropertyGroup):
         items=EMOTION_ITEMS,
         default=AUTO,
         options=set(),
-        update=_remix,
+        update=live.emotion_changed,
     )
     preference: FloatProperty(
         name="Preference",
@@ -89,7 +229,7 @@ class EmoFaceChoices(PropertyGroup):
         default=1.0,
         subtype="FACTOR",
         options=set(),
-        update=_remix,
+        update=live.emotion_changed,
     )
     intensity: FloatProperty(
         name="Intensity",
@@ -102,6 +242,33 @@ class EmoFaceChoices(PropertyGroup):
         default=1.0,
         step=5,
         options=set(),
+    )
+    cues: CollectionProperty(type=EmoFaceCue, description="What the face feels from which frame on")
+    active_cue: IntProperty(name="Cue", description="The cue that is shown below", options=set())
+    mouth_emotion: EnumProperty(
+        name="Mouth Emotion",
+        description=(
+            "Mouth and jaw may feel something else than the rest of the face: angry brows over a "
+            "smile"
+        ),
+        items=((live.SAME, "As the Face", "What the rest of the face feels"), *EMOTION_ITEMS),
+        default=live.SAME,
+        options=set(),
+        update=live.changed,
+    )
+    regions: PointerProperty(type=EmoFaceRegions)
+    speech_style: PointerProperty(type=EmoFaceSpeechStyle)
+    mute_speech: BoolProperty(
+        name="Mute Speech",
+        description="Hide what the face does to speak",
+        options=set(),
+        update=live.mute_changed,
+    )
+    mute_emotion: BoolProperty(
+        name="Mute Emotion",
+        description="Hide the emotion",
+        options=set(),
+        update=live.mute_changed,
     )
 
     def wanted_preference(self) -> float | None:
@@ -129,7 +296,7 @@ def chosen_face(context: Context) -> Object | None:
     return active if active is not None and active.type == "MESH" else None
 
 
-CLASSES = (EmoFaceChoices, EmoFaceScene)
+CLASSES = (EmoFaceSpeechStyle, EmoFaceRegions, EmoFaceCue, EmoFaceChoices, EmoFaceScene)
 
 
 def register() -> None:

@@ -8,7 +8,6 @@ The Action plays in the NLA (measured in 4.2, 4.5, 5.0 and 5.2: custom propertie
 read them evaluate there as in an active Action), so the artist's active Action is never touched.
 """
 
-import zlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,24 +15,31 @@ import numpy as np
 from bpy.types import Key, Object
 from numpy.typing import NDArray
 
-from emoface_core.emotions import AUTO, MAX_INTENSITY, emotion_index
+from emoface_core.emotions import AUTO, MAX_INTENSITY
 
 from . import compat, ownership
+from .motion import Motion, motion_from_bytes
 from .naming import (
-    CURVES,
-    EMOTION_PREFIX,
     INTENSITY,
     INTENSITY_PATH,
     MARK,
+    MOTION,
     RECORD,
     TRACK,
     VERSION,
     BakeRecord,
     curve_path,
+    key_of_path,
+    layer_of_key,
     property_of_path,
     value_path,
 )
-from .plan import SLIDER, BakePlan, mix_palette
+from .plan import BakePlan
+from .styling import Style, styled
+
+SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
+_WIDEST_SLIDER = 10.0  # that Blender allows
+DRIVEN = "emotion"  # the layer whose keys are scaled by the object's intensity
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
     key[RECORD] = record.to_json()
     _add_curves(obj, key, plan, names)
     _add_drivers(obj, key, plan, names)
-    key[CURVES] = pack_palette(plan.palette)
+    key[MOTION] = plan.motion.to_bytes()
     key.update_tag()
     obj.update_tag()
     return record
@@ -114,7 +120,7 @@ def _add_keys(obj: Object, plan: BakePlan) -> list[str]:
     names = []
     for key_plan in plan.keys:
         block = obj.shape_key_add(name=key_plan.name, from_mix=False)
-        block.slider_min, block.slider_max = -SLIDER, SLIDER
+        _widen(block, key_plan.values, driven=key_plan.layer == DRIVEN)
         block.value = 0.0  # new keys are at 1 from Blender 5.0 on
         block.points.foreach_set("co", rest + key_plan.offsets.ravel())
         names.append(block.name)
@@ -126,11 +132,11 @@ def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None
     made = compat.new_key_action(f"EmoFace {obj.name}", key)
     made.action[MARK] = VERSION
     for name, key_plan in zip(names, plan.keys, strict=True):
-        if key_plan.layer == "speech":
-            curve = made.new_curve(value_path(name), "EmoFace Speech")
-        else:
+        path = value_path(name)
+        if key_plan.layer == DRIVEN:
             key[name] = 0.0
-            curve = made.new_curve(curve_path(name), "EmoFace Emotion")
+            path = curve_path(name)
+        curve = made.new_curve(path, f"EmoFace {key_plan.layer.capitalize()}")
         _fill(curve, plan.frames, key_plan.values)
     animation = key.animation_data or key.animation_data_create()
     active = animation.nla_tracks.active
@@ -144,16 +150,29 @@ def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None
 
 
 def _fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
+    """Put key frames into a curve, in the place of those it has."""
     points = curve.keyframe_points
-    points.add(len(frames))
-    points.foreach_set("co", np.column_stack([frames, values]).astype(np.float32).ravel())
-    points.foreach_set("interpolation", np.full(len(frames), compat.LINEAR, np.int32))
+    if len(points) != len(frames):
+        points.clear()
+        points.add(len(frames))
+        points.foreach_set("interpolation", np.full(len(frames), compat.LINEAR, np.int32))
+    places = np.empty((len(frames), 2), np.float32)
+    places[:, 0], places[:, 1] = frames, values
+    points.foreach_set("co", places.ravel())
     curve.update()
+
+
+def _widen(block: Any, values: NDArray[np.float32], *, driven: bool) -> None:
+    """Let a key's slider reach all that its curve asks for."""
+    peak = float(np.abs(values).max(initial=0.0)) * (MAX_INTENSITY if driven else 1.0)
+    reach = min(max(SLIDER, peak), _WIDEST_SLIDER)
+    if block.slider_max < reach or block.slider_min > -reach:
+        block.slider_min, block.slider_max = -reach, reach
 
 
 def _add_drivers(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None:
     for name, key_plan in zip(names, plan.keys, strict=True):
-        if key_plan.layer == "emotion":
+        if key_plan.layer == DRIVEN:
             _drive(obj, key, name)
 
 
@@ -172,57 +191,69 @@ def _drive(obj: Object, key: Key, name: str) -> None:
     driver.expression = "curve * intensity"
 
 
-def remix(obj: Object, emotion: str, preference: float | None) -> bool:
-    """Give a baked face another emotion at once, from what the bake left; False if it cannot.
+def motion_of(obj: Object) -> Motion | None:
+    """The motion that a bake left on a face, before any styling; None if there is none."""
+    if ownership.record_of(obj) is None:
+        return None
+    data = obj.data.shape_keys.get(MOTION)
+    try:
+        return motion_from_bytes(data) if isinstance(data, bytes) else None
+    except ValueError:  # of another version, or damaged: a new bake is the remedy
+        return None
 
-    The emotion keys' curves are rewritten, where they are now on the timeline; speech and
-    intensity stay.
+
+def scene_offset(key: Key) -> float:
+    """Frames by which the artist has moved our strip on the timeline since the bake."""
+    animation = key.animation_data
+    tracks = animation.nla_tracks if animation is not None else []
+    for track in tracks:
+        for strip in track.strips:
+            if ownership.is_our_action(strip.action):
+                return float(strip.frame_start - strip.action_frame_start)
+    return 0.0
+
+
+def restyle(obj: Object, style: Style) -> bool:
+    """Rewrite a baked face's curves in another style; False if it holds no motion of ours.
+
+    Keys that the artist deleted stay deleted; a curve that was thinned is whole again.
     """
-    record = ownership.record_of(obj)
-    key = obj.data.shape_keys if record is not None else None
-    if record is None or key is None or CURVES not in key:
+    motion, record = motion_of(obj), ownership.record_of(obj)
+    if motion is None or record is None:
         return False
-    chosen = None if emotion == AUTO else emotion_index(emotion)
-    values = mix_palette(unpack_palette(key[CURVES]), chosen, preference)
-    names = [name for name in record.keys if name.startswith(EMOTION_PREFIX)]
+    key = obj.data.shape_keys
+    first = record.first_frame - (len(motion.speech) - record.frames) // 2
+    speech, emotion = styled(motion, style, first + scene_offset(key))
+    count = len(motion.speech_keys)
+    names = record.keys[: count + len(motion.emotion_keys)]
+    frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
     actions = ownership.our_actions(key)
-    found = {
-        property_of_path(curve.data_path): curve
+    curves = {
+        (key_of_path(curve.data_path) or property_of_path(curve.data_path)): curve
         for action in actions
         for curve in compat.action_curves(action)
     }
-    if len(names) != values.shape[1] or not all(name in found for name in names):
-        return False
-    if any(len(found[name].keyframe_points) != len(values) for name in names):
-        return False  # thinned by hand: a new bake is the honest way
-    for name, column in zip(names, values.T, strict=True):
-        points = found[name].keyframe_points
-        places = np.empty(2 * len(points), np.float32)
-        points.foreach_get("co", places)
-        places[1::2] = column
-        points.foreach_set("co", places)
-        found[name].update()
+    for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
+        if name in curves:
+            _fill(curves[name], frames, values)
+            if name in key.key_blocks:
+                driven = property_of_path(curves[name].data_path) is not None
+                _widen(key.key_blocks[name], values, driven=driven)
     for action in actions:
         action.update_tag()
-    key[RECORD] = replace(record, emotion=emotion, preference=preference).to_json()
+    feeling = style.feeling
+    preference = None if feeling.emotion == AUTO else feeling.preference
+    key[RECORD] = replace(record, emotion=feeling.emotion, preference=preference).to_json()
     key.update_tag()
     return True
 
 
-def pack_palette(palette: NDArray[np.float32]) -> bytes:
-    """Small enough to live in the file: about 10 kB a second.
-
-    Values are within ±1, so half precision errs by less than 0.05 % of a key's full shape.
-    """
-    header = np.asarray(palette.shape, "<u4").tobytes()
-    return header + zlib.compress(palette.astype("<f2").tobytes(), 3)
-
-
-def unpack_palette(data: bytes) -> NDArray[np.float32]:
-    """(F, 8, R + 1) from `pack_palette`. ValueError if it is not that."""
-    shape = np.frombuffer(data[:12], "<u4")
-    try:
-        flat = np.frombuffer(zlib.decompress(data[12:]), "<f2")
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    return flat.reshape(shape).astype(np.float32)
+def mute(obj: Object, layer: str, muted: bool) -> None:
+    """Silence a layer of a baked face, or let it show again."""
+    record = ownership.record_of(obj)
+    if record is None:
+        return
+    blocks = obj.data.shape_keys.key_blocks
+    for name in record.keys:
+        if layer_of_key(name) == layer and name in blocks:
+            blocks[name].mute = muted

@@ -13,6 +13,9 @@ from emoface_core.emotions import EMOTIONS
 from emoface_core.layers import BakeLayers
 
 V, F = 5023, 9976
+SPEECH_KEYS = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthUpperUp_L",
+               "mouthLowerDown_R", "mouthPress_L", "mouthSmile_L", "mouthRollLower")  # fmt: skip
+EMOTION_KEYS = ("browDown_L", "eyeSquint_L", "cheekSquint_L", "mouthSmile_L", "mouthSmile_L.mouth")
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +39,21 @@ def triangles() -> NDArray[np.int32]:
 
 
 def layers(frames: int = 60, fps: float = 25.0, to_mesh: NDArray | None = None) -> BakeLayers:
-    """A smooth performance of 9 speech and 5 emotion keys, moving up to about 15 mm."""
+    """A smooth performance of 9 speech and 5 emotion keys, moving up to about 5 mm."""
     rng = np.random.default_rng(7)
     time = np.arange(frames, dtype=np.float64)[:, None] / fps
 
     def curves(n: int) -> NDArray[np.float32]:
         rate, phase = rng.uniform(0.5, 6, n), rng.uniform(0, 7, n)
-        return (2.3 * np.sin(2 * np.pi * rate * time + phase)).astype(np.float32)
+        return (0.9 * np.sin(2 * np.pi * rate * time + phase)).astype(np.float32)
 
     weights = np.abs(curves(8)) + 0.01
     weights /= weights.sum(axis=1, keepdims=True)
     return BakeLayers(
+        speech_keys=SPEECH_KEYS,
         speech_basis=rng.normal(0, 0.001, (9, V, 3)).astype(np.float32),
         speech_curves=curves(9),
+        emotion_keys=EMOTION_KEYS,
         emotion_basis=rng.normal(0, 0.001, (5, V, 3)).astype(np.float32),
         emotion_curves=np.stack([curves(5) for _ in range(8)], axis=1),
         emotion_weights=weights,

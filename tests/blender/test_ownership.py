@@ -2,13 +2,15 @@
 """Nothing of the artist's changes by a bake, another bake, or its removal."""
 
 import re
+from dataclasses import replace
 
 import bpy
 import numpy as np
 import pytest
 
 from blender_addon import compat, ownership, plan, target, writer
-from blender_addon.naming import INTENSITY
+from blender_addon.naming import INTENSITY, MOTION, OLD_CURVES
+from blender_addon.styling import Style
 from blender_addon.writer import Source
 from emoface_core.errors import InputError
 
@@ -69,7 +71,7 @@ def test_a_bake_changes_nothing_of_the_artists() -> None:
     before = snapshot()
     bake(obj)
     changes = differences(before, snapshot())
-    assert any("emoface.speech.000" in line for line in changes)
+    assert any("emoface.speech.jawOpen" in line for line in changes)
     assert not (wrong := only_ours(changes)), "\n".join(wrong)
 
 
@@ -125,8 +127,8 @@ def test_keys_that_were_renamed_are_removed_too() -> None:
     obj = artists_face()
     bake(obj)
     blocks = obj.data.shape_keys.key_blocks
-    blocks["emoface.speech.001"].name = "mouth"
-    blocks["emoface.emotion.002"].name = "feeling"
+    blocks["emoface.speech.mouthClose"].name = "mouth"
+    blocks["emoface.emotion.cheekSquint_L"].name = "feeling"
     ownership.remove_bake(obj)
     assert [block.name for block in blocks] == ["Basis", "smile", "blink"]
     assert len(obj.data.shape_keys.animation_data.drivers) == 1
@@ -213,7 +215,7 @@ def test_what_would_hide_the_result_is_said_before() -> None:
     assert target.warnings(obj, scene) == []
     bake(obj)
     key = obj.data.shape_keys
-    key.key_blocks["emoface.speech.000"].keyframe_insert("value", frame=1)
+    key.key_blocks["emoface.speech.jawOpen"].keyframe_insert("value", frame=1)
     obj.show_only_shape_key = True
     key.animation_data.nla_tracks[0].is_solo = True
     obj.modifiers.new("cache", "MESH_CACHE")
@@ -225,3 +227,45 @@ def test_what_would_hide_the_result_is_said_before() -> None:
     key.animation_data.nla_tracks[0].is_solo = False
     key.animation_data.use_nla = False
     assert "NLA tracks are turned off" in " ".join(target.warnings(obj, scene))
+
+
+def bake_as_before(obj: bpy.types.Object) -> None:
+    """What EmoFace 0.1 left on a face: numbered keys, and no motion to restyle."""
+    made = plan.plan_bake(layers(), clip())
+    keys = [
+        replace(key, name=f"emoface.{key.layer}.{number:03d}")
+        for layer in ("speech", "emotion")
+        for number, key in enumerate(key for key in made.keys if key.layer == layer)
+    ]
+    writer.write_bake(obj, replace(made, keys=tuple(keys)), SOURCE)
+    key = obj.data.shape_keys
+    del key[MOTION]
+    key[OLD_CURVES] = b"palette"
+
+
+def test_a_bake_of_the_former_version_is_replaced_and_removed() -> None:
+    obj = artists_face()
+    before = snapshot()
+    bake_as_before(obj)
+    assert not writer.restyle(obj, Style())
+    bake(obj)
+    names = [block.name for block in obj.data.shape_keys.key_blocks]
+    assert "emoface.speech.jawOpen" in names
+    assert not any(name[-3:].isdigit() for name in names)
+    ownership.remove_bake(obj)
+    assert not (wrong := differences(before, snapshot())), "\n".join(wrong)
+    bake_as_before(obj)
+    ownership.remove_bake(obj)
+    assert not (wrong := differences(before, snapshot())), "\n".join(wrong)
+
+
+def test_hand_animation_on_our_keys_outlives_another_bake() -> None:
+    obj = artists_face()
+    bake(obj)
+    mine = obj.data.shape_keys.animation_data.action
+    obj.data.shape_keys.key_blocks["emoface.speech.jawOpen"].value = 0.7
+    obj.data.shape_keys.key_blocks["emoface.speech.jawOpen"].keyframe_insert("value", frame=7)
+    bake(obj, first=5)
+    assert obj.data.shape_keys.animation_data.action == mine
+    bpy.context.scene.frame_set(7)
+    assert obj.data.shape_keys.key_blocks["emoface.speech.jawOpen"].value == pytest.approx(0.7)

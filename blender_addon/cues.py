@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Emotion over time: what the face feels from which frame on. NumPy, no bpy."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.emotions import AUTO, EMOTIONS
+
+Floats = NDArray[np.float32]
+
+_SHORTEST_CUE = 1.0  # seconds: what the voice feels for less is not a cue of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Feeling:
+    """An emotion, how far it replaces the one in the voice, and how strong it is."""
+
+    emotion: str = AUTO  # or a name, or a mixture such as "happy=0.7,surprised=0.3"
+    preference: float = 1.0  # 0: the voice's emotion alone, 1: `emotion` alone
+    second: str = ""  # another emotion mixed in; "" for none
+    share: float = 0.5  # of `second` in the mixture
+    intensity: float = 1.0
+
+    def mixture(self) -> Floats:
+        """(9,) shares of the eight emotions and of the voice's own, times intensity."""
+        second = self.share if self.second else 0.0
+        shares = (1 - second) * self._shares(self.emotion)
+        if second > 0:
+            shares += second * self._shares(self.second)
+        return shares * np.float32(self.intensity)
+
+    def _shares(self, emotion: str) -> Floats:
+        """(9,) shares of an emotion, and of the voice where the preference leaves room for it."""
+        shares = np.zeros(len(EMOTIONS) + 1, np.float32)
+        if emotion == AUTO:
+            shares[-1] = 1
+            return shares
+        for part in emotion.split(","):
+            name, _, amount = part.partition("=")
+            shares[EMOTIONS.index(name.strip())] += float(amount or 1)
+        shares *= np.float32(self.preference) / shares.sum()
+        shares[-1] = 1 - self.preference
+        return shares
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """From `frame` on the face goes over to a feeling, and has reached it `ease` frames later."""
+
+    frame: float
+    ease: float
+    feeling: Feeling
+
+
+def weights_over_time(base: Floats, cues: Iterable[Cue], frames: Floats, voice: Floats) -> Floats:
+    """(F, 8) weights of the emotions at `frames` (F,): `base` (9,) until the first cue.
+
+    `voice` (F, 8) is what the voice feels. Each cue leads over smoothly from whatever the face
+    feels by then, so eases may overlap.
+    """
+    shares = np.repeat(base[None], len(frames), axis=0)
+    for cue in sorted(cues, key=lambda cue: cue.frame):
+        since = frames - np.float32(cue.frame)
+        # A step of no length still takes effect on the cue's own frame.
+        done = np.clip(since / cue.ease, 0, 1) if cue.ease > 0 else (since >= 0).astype("f4")
+        done = (done * done * (3 - 2 * done))[:, None]
+        shares += done * (cue.feeling.mixture() - shares)
+    return np.asarray(shares[:, :-1] + shares[:, -1:] * voice, np.float32)
+
+
+def cues_of_voice(voice: Floats, first_frame: int, fps: float, names: Sequence[str]) -> list[Cue]:
+    """What the voice (T, 8) feels as cues: a change of the strongest emotion is a cue."""
+    if not len(voice):
+        return []
+    strongest = voice.argmax(axis=1)
+    starts = [0, *(1 + np.flatnonzero(np.diff(strongest))), len(voice)]
+    shortest = _SHORTEST_CUE * fps
+    cues: list[Cue] = []
+    for start, end in pairwise(starts):
+        name = names[strongest[start]]
+        if end - start < shortest and (cues or end < len(voice)):
+            continue
+        if cues and cues[-1].feeling.emotion == name:
+            continue
+        ease = round(min(shortest / 2, 0.5 * fps))
+        cues.append(Cue(float(first_frame + start), float(ease), Feeling(name)))
+    return cues

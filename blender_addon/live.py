@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the animator chose for a face, taken to the animation on it at once: no engine is asked."""
+
+from dataclasses import fields
+from typing import Any
+
+from bpy.types import Context, Object
+
+from . import ownership, writer
+from .cues import Cue, Feeling
+from .styling import RegionStyle, SpeechStyle, Style
+
+SAME = "SAME"  # the mouth feels what the face feels
+NONE = "NONE"  # a cue of a single emotion
+
+LAYERS = ("speech", "emotion")
+
+
+def style_of(obj: Object, feeling: Feeling | None = None) -> Style:
+    """The style that a face's properties say; `feeling` in the place of its single emotion."""
+    choices = obj.emoface
+    lower = choices.mouth_emotion
+    return Style(
+        feeling=feeling or Feeling(choices.emotion, choices.preference),
+        cues=tuple(cue_of(item) for item in choices.cues),
+        lower=None if lower == SAME else Feeling(lower),
+        speech=SpeechStyle(**_values(choices.speech_style, SpeechStyle)),
+        regions=RegionStyle(**_values(choices.regions, RegionStyle)),
+    )
+
+
+def _values(group: Any, kind: type) -> dict[str, float]:
+    return {field.name: getattr(group, field.name) for field in fields(kind)}
+
+
+def cue_of(item: Any) -> Cue:
+    """A cue of the list as a value."""
+    second = "" if item.second == NONE else item.second
+    feeling = Feeling(item.emotion, item.preference, second, item.share, item.intensity)
+    return Cue(float(item.frame), float(item.ease), feeling)
+
+
+def baked_feeling(obj: Object) -> Feeling | None:
+    """The emotion that the bake was made with: it may be a mixture that no menu has."""
+    record = ownership.record_of(obj)
+    if record is None:
+        return None
+    return Feeling(record.emotion, 1.0 if record.preference is None else record.preference)
+
+
+def apply(obj: Object, *, feeling: Feeling | None = None) -> bool:
+    """Take a face's properties to the animation on it; False if there is none of ours."""
+    if ownership.record_of(obj) is None or obj.data.library is not None:
+        return False
+    done = writer.restyle(obj, style_of(obj, feeling or baked_feeling(obj)))
+    apply_mutes(obj)
+    return done
+
+
+def after_bake(obj: Object) -> None:
+    """A new bake is as the engine made it: give it what was chosen for the face before."""
+    feeling = baked_feeling(obj)
+    if feeling is None or not hasattr(obj, "emoface"):
+        return
+    style = style_of(obj, feeling)
+    if style != Style(feeling):
+        writer.restyle(obj, style)
+    apply_mutes(obj)
+
+
+def apply_mutes(obj: Object) -> None:
+    """Silence the layers that the face's properties say."""
+    for layer in LAYERS:
+        writer.mute(obj, layer, getattr(obj.emoface, f"mute_{layer}"))
+
+
+# For the `update` of properties: each is called with the group that holds the property.
+
+
+def changed(group: Any, _context: Context) -> None:
+    """Something but the single emotion was changed."""
+    apply(group.id_data)
+
+
+def emotion_changed(choices: Any, _context: Context) -> None:
+    """The single emotion was changed."""
+    apply(choices.id_data, feeling=Feeling(choices.emotion, choices.preference))
+
+
+def mute_changed(choices: Any, _context: Context) -> None:
+    """A layer was silenced, or shows again."""
+    apply_mutes(choices.id_data)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a performance is styled after it was made: curves in, curves out. NumPy, no bpy.
+
+Everything here works on the curves of named shapes of the rig, so a change is exact and quick.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoface_core.face.head import load_head
+from emoface_core.face.measures import lip_gap
+
+from .cues import Cue, Feeling, weights_over_time
+from .motion import Motion
+from .plan import ROOM
+
+Floats = NDArray[np.float32]
+
+REGIONS = ("brows", "eyes", "cheeks", "mouth", "jaw")
+_PREFIXES = {"brow": 0, "eye": 1, "Pupil": 1, "cheek": 2, "nose": 2, "mouth": 3, "jaw": 4}
+_UPPER = 3  # regions before this one are of the upper face
+
+_ROUNDING = {"mouthFunnel", "mouthPucker"}
+_LIP_OPENING = {"mouthUpperUp_L", "mouthUpperUp_R", "mouthLowerDown_L", "mouthLowerDown_R"}
+_PRESS = {"mouthPress_L", "mouthPress_R"}
+
+# Lips this far apart (metres, of the performance as made) are shut, respectively free.
+_SHUT, _FREE = 0.0003, 0.0020
+_EFFORT = 0.002  # metres that the lips' own muscles close: from here on it is a full closure
+_SQUEEZE, _RELAX = 0.001, 0.0025  # metres between the lips at closing force 2 and 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStyle:
+    """How the speech is spoken; 1 is as heard."""
+
+    strength: float = 1.0
+    jaw_opening: float = 1.0
+    lip_opening: float = 1.0
+    lip_closing: float = 1.0
+    rounding: float = 1.0
+    smoothing_upper: float = 0.0  # seconds
+    smoothing_lower: float = 0.0  # seconds
+    offset: float = 0.0  # frames; positive: the face comes later
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStyle:
+    """How strong the emotion is in each region; 1 is as made."""
+
+    brows: float = 1.0
+    eyes: float = 1.0
+    cheeks: float = 1.0
+    mouth: float = 1.0
+    jaw: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """All that can be changed after a bake, without the engine."""
+
+    feeling: Feeling = field(default_factory=Feeling)  # before the first cue
+    cues: tuple[Cue, ...] = ()
+    lower: Feeling | None = None  # of mouth and jaw throughout; None: as the rest of the face
+    speech: SpeechStyle = field(default_factory=SpeechStyle)
+    regions: RegionStyle = field(default_factory=RegionStyle)
+
+
+def region_of(key: str) -> int:
+    """Index into REGIONS of a key such as "browDown_L" or "mouthSmile_L.mouth"."""
+    return next((region for start, region in _PREFIXES.items() if key.startswith(start)), 3)
+
+
+def styled(motion: Motion, style: Style, first_frame: float) -> tuple[Floats, Floats]:
+    """Curves (F, R1) of the speech keys and (F, R2) of the emotion keys.
+
+    `first_frame`: the scene frame of the motion's first row, where cues are counted from.
+    """
+    return (
+        speech_curves(motion.speech, motion.speech_keys, style.speech, motion.fps),
+        emotion_curves(motion, style, first_frame),
+    )
+
+
+def speech_curves(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: float) -> Floats:
+    """Curves (F, R) of the speech keys, in the style.
+
+    Lips that were shut stay shut however far the jaw or the lips open otherwise; their closing
+    force then presses or loosens them.
+    """
+    gains = np.array([_speech_gain(key, style) for key in keys], np.float32)
+    made = curves * gains
+    if "mouthClose" in keys and (style != SpeechStyle(strength=style.strength)):
+        made[:, keys.index("mouthClose")] += _closing(curves, made, keys, style)
+    made = _smoothed(made, keys, style, fps)
+    return _moved(made, style.offset)
+
+
+def _speech_gain(key: str, style: SpeechStyle) -> float:
+    if key == "jawOpen":
+        return style.strength * style.jaw_opening
+    if key in _ROUNDING:
+        return style.strength * style.rounding
+    if key in _LIP_OPENING:
+        return style.strength * style.lip_opening
+    if key in _PRESS:
+        return style.strength * style.lip_closing
+    return style.strength
+
+
+def _closing(before: Floats, after: Floats, keys: Sequence[str], style: SpeechStyle) -> Floats:
+    """(F,) to be added to `mouthClose`, so that what was shut is shut."""
+    slopes = np.array([lip_slopes().get(key, 0.0) for key in keys], np.float32)
+    gap = before @ slopes
+    shut = 1 - _smoothstep((gap - _SHUT) / (_FREE - _SHUT))
+    effort = np.clip(-np.minimum(before * slopes, 0).sum(axis=1) / _EFFORT, 0, 1)
+    force = style.lip_closing - 1
+    wanted = gap * style.strength - force * effort * (_SQUEEZE if force > 0 else _RELAX)
+    # At rest, and wherever the lips do nothing, `effort` is 0 and nothing is added.
+    return shut * effort * (wanted - after @ slopes) / lip_slopes()["mouthClose"]
+
+
+@cache
+def lip_slopes() -> Mapping[str, float]:
+    """Metres that each shape of our rig adds to the gap between the lips, near their closing."""
+    head = load_head()
+    ids, places = np.unique(head.mouth_grid, return_inverse=True)
+    grid = places.reshape(head.mouth_grid.shape).astype(np.int32)
+    mouth = replace(head, vertices=head.vertices[ids], mouth_grid=grid)
+    names = list(head.shape_names)
+    step = 0.05
+    open_jaw = 0.3 * head.shapes[names.index("jawOpen")][ids]
+    poses = mouth.vertices + open_jaw + step * head.shapes[:, ids]
+    base = lip_gap((mouth.vertices + open_jaw)[None], mouth)
+    gaps = (lip_gap(poses, mouth) - base) / step
+    return dict(zip(names, gaps.tolist(), strict=True))
+
+
+def emotion_curves(motion: Motion, style: Style, first_frame: float) -> Floats:
+    """Curves (F, R) of the emotion keys at intensity 1 of the face."""
+    frames = np.float32(first_frame) + np.arange(len(motion.emotion), dtype=np.float32)
+    weights = weights_over_time(style.feeling.mixture(), style.cues, frames, motion.voice)
+    regions = np.array([region_of(key) for key in motion.emotion_keys], np.int64)
+    made = np.einsum("tk,tkr->tr", weights, motion.emotion)
+    if style.lower is not None:
+        lower = regions >= _UPPER
+        strength = weights.sum(axis=1, keepdims=True)  # the cues' intensity holds for both
+        shares = style.lower.mixture()
+        weights = strength * (shares[:-1] + shares[-1:] * motion.voice)
+        made[:, lower] = np.einsum("tk,tkr->tr", weights, motion.emotion[:, :, lower])
+    strengths = np.array([getattr(style.regions, name) for name in REGIONS], np.float32)
+    made *= strengths[regions]
+    return _smoothed(made, motion.emotion_keys, style.speech, motion.fps)
+
+
+def _smoothed(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: float) -> Floats:
+    if style.smoothing_upper <= 0 and style.smoothing_lower <= 0:
+        return curves
+    upper = np.array([region_of(key) < _UPPER for key in keys])
+    made = curves.copy()
+    for columns, seconds in ((upper, style.smoothing_upper), (~upper, style.smoothing_lower)):
+        if seconds > 0 and columns.any():
+            made[:, columns] = _gaussian(curves[:, columns], seconds * fps)
+    return made
+
+
+def _gaussian(curves: Floats, deviation: float) -> Floats:
+    """Convolve columns (F, n) with a Gaussian of that deviation in frames; zero outside."""
+    reach = max(1, int(np.ceil(3 * deviation)))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    padded = np.pad(curves, ((reach, reach), (0, 0)))
+    made = np.zeros_like(curves)
+    for shift, weight in enumerate(kernel):
+        made += weight * padded[shift : shift + len(curves)]
+    return made
+
+
+def _moved(curves: Floats, offset: float) -> Floats:
+    """Curves that come `offset` frames later, at most ROOM; between frames by straight lines."""
+    offset = float(np.clip(offset, -ROOM, ROOM))
+    if offset == 0:
+        return curves
+    whole = int(np.floor(offset))
+    part = np.float32(offset - whole)
+    padded = np.pad(curves, ((ROOM + 1, ROOM + 1), (0, 0)))
+    start, count = ROOM + 1 - whole, len(curves)
+    return (1 - part) * padded[start : start + count] + part * padded[start - 1 : start - 1 + count]
+
+
+def _smoothstep(x: Floats) -> Floats:
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)

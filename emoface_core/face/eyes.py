@@ -170,14 +170,13 @@ def plan_blinks(scene: Scene, settings: EyeSettings) -> tuple[Blink, ...]:
     for away, _back in _aversions(scene, settings.seed):
         since = random.times - away.start
         weight[(since >= 0) & (since < _SHIFT_SECONDS)] *= _SHIFT_GAIN
-    blinks = []
-    for cell in random.apart(weight, rate, BLINK_APART):
-        lengths = (
-            least + (most - least) * random.uniform(stream, cell)
-            for stream, (least, most) in enumerate((_CLOSE, _HOLD, _OPEN), 2)
-        )
-        blinks.append(Blink(float(random.times[cell]), *map(float, lengths)))
-    return tuple(blinks)
+    cells = random.apart(weight, rate, BLINK_APART)
+    lengths = [
+        least + (most - least) * random.uniform(stream, cells)
+        for stream, (least, most) in enumerate((_CLOSE, _HOLD, _OPEN), 2)
+    ]
+    events = np.stack([random.times[cells], *lengths], axis=1).tolist()
+    return tuple(Blink(*event) for event in events)
 
 
 def _blink_weight(times: Track, scene: Scene) -> Track:
@@ -206,15 +205,15 @@ def plan_gaze(scene: Scene, settings: EyeSettings) -> tuple[Glance, ...]:
     random = _Random(settings.seed, 20, scene.seconds)
     late = scene.seconds - 2 * _LAST_STEP
     weight = ((random.times >= QUIET_START) & (random.times <= late)).astype(float)
-    yaw = pitch = 0.0
-    for cell in random.apart(weight, _STEP_RATE, _STEP_APART):
-        side, height = random.uniform(21, cell), random.uniform(22, cell)
-        to_yaw = _STEP_SIDE * (2 * side - 1)
-        to_pitch = _STEP_UP - (_STEP_UP + _STEP_DOWN) * height
-        moves.append(Glance(float(random.times[cell]), to_yaw - yaw, to_pitch - pitch))
-        yaw, pitch = to_yaw, to_pitch
-    if yaw or pitch:
-        moves.append(Glance(scene.seconds - _LAST_STEP, -yaw, -pitch))
+    cells = random.apart(weight, _STEP_RATE, _STEP_APART)
+    yaw = _STEP_SIDE * (2 * random.uniform(21, cells) - 1)
+    pitch = _STEP_UP - (_STEP_UP + _STEP_DOWN) * random.uniform(22, cells)
+    starts = np.append(random.times[cells], scene.seconds - _LAST_STEP)
+    by = np.diff(np.stack([yaw, pitch], axis=1), axis=0, prepend=0.0, append=0.0)
+    if cells.size:
+        moves += [
+            Glance(start, *step) for start, step in zip(starts.tolist(), by.tolist(), strict=True)
+        ]
     return tuple(sorted(moves, key=lambda move: move.start))
 
 
@@ -232,22 +231,23 @@ def _aversions(scene: Scene, seed: int) -> list[tuple[Glance, Glance]]:
     last = scene.seconds - _LAST_STEP
     weight[(times < QUIET_START) | (times > last - _AWAY_LEAST)] = 0.0
     cells = random.apart(weight * scene.factor(times, _AVOIDING), _GLANCE_RATE, _GLANCE_APART)
-    share = np.cumsum(_DIRECTION_SHARES) / _DIRECTION_SHARES.sum()
-    found = []
-    for number, cell in enumerate(cells):
-        start = float(times[cell])
-        stay = _AWAY_LEAST - (_AWAY_MEAN - _AWAY_LEAST) * np.log(random.uniform(11, cell))
-        limits = [start + _AWAY_MOST, last]
-        limits += [p.end - _HAND_OVER / 2 for p in scene.phrases if p.start <= start < p.end]
-        if number + 1 < len(cells):
-            limits.append(float(times[cells[number + 1]]) - _AWAY_LEAST)
-        back = max(min(start + stay, *limits), start + _AWAY_LEAST)
-        size = _SIZE_LEAST - _SIZE_FALL * np.log(random.uniform(12, cell))
-        size = min(size, _SIZE_MOST) * _SIZE_SHARE
-        turn = _DIRECTIONS[bisect(share[:-1].tolist(), random.uniform(13, cell))]
-        yaw, pitch = float(size * np.cos(turn)), float(_FLATTER * size * np.sin(turn))
-        found.append((Glance(start, yaw, pitch), Glance(back, -yaw, -pitch)))
-    return found
+    starts = times[cells]
+    stay = _AWAY_LEAST - (_AWAY_MEAN - _AWAY_LEAST) * np.log(random.uniform(11, cells))
+    until = np.minimum(starts + np.minimum(stay, _AWAY_MOST), last)
+    until[:-1] = np.minimum(until[:-1], starts[1:] - _AWAY_LEAST)
+    for phrase in scene.phrases:
+        inside = slice(*np.searchsorted(starts, [phrase.start, phrase.end]))
+        until[inside] = np.minimum(until[inside], phrase.end - _HAND_OVER / 2)
+    until = np.maximum(until, starts + _AWAY_LEAST)
+    size = _SIZE_LEAST - _SIZE_FALL * np.log(random.uniform(12, cells))
+    size = np.minimum(size, _SIZE_MOST) * _SIZE_SHARE
+    shares = np.cumsum(_DIRECTION_SHARES) / _DIRECTION_SHARES.sum()
+    turn = _DIRECTIONS[np.searchsorted(shares[:-1], random.uniform(13, cells))]
+    yaw, pitch = size * np.cos(turn), _FLATTER * size * np.sin(turn)
+    return [
+        (Glance(start, x, y), Glance(back, -x, -y))
+        for start, back, x, y in np.stack([starts, until, yaw, pitch], axis=1).tolist()
+    ]
 
 
 def blink_curve(times: NDArray, blinks: Sequence[Blink], frame_seconds: float = 0.0) -> Floats:
@@ -336,17 +336,13 @@ class _Random:
     def __init__(self, seed: int, stream: int, seconds: float) -> None:
         self._seed, self._stream = seed, stream
         cells = np.arange(max(0, int(np.ceil(seconds / _CELL))))
-        self.times: Track = (cells + self._uniform(stream, cells)) * _CELL
+        self.times: Track = (cells + self.uniform(stream, cells)) * _CELL
         # The first event of a cell, in a world where events come at rate 1 after "time" has gone
         # on for so long: an event is there at rate r if it comes before r.
-        self._arrival = -np.log(self._uniform(stream + 1000, cells)) / _CELL
+        self._arrival = -np.log(self.uniform(stream + 1000, cells)) / _CELL
 
-    def uniform(self, stream: int, cell: int) -> float:
-        """A number in (0, 1) that belongs to a cell."""
-        return float(self._uniform(stream, np.array([cell]))[0])
-
-    def _uniform(self, stream: int, cells: NDArray) -> Track:
-        """SplitMix64 (Steele, Lea and Flood 2014) of a cell's own number."""
+    def uniform(self, stream: int, cells: NDArray) -> Track:
+        """Numbers in (0, 1) that belong to cells: SplitMix64 (Steele, Lea and Flood 2014)."""
         with np.errstate(over="ignore"):
             start = np.uint64(self._seed % 2**32) << np.uint64(32)
             state = (
@@ -359,7 +355,7 @@ class _Random:
                 state = state ^ (state >> np.uint64(31))
         return ((state >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
-    def apart(self, weight: Track, rate: float, distance: float) -> list[int]:
+    def apart(self, weight: Track, rate: float, distance: float) -> NDArray[np.int64]:
         """Cells with an event, in order: `rate` a second where `weight` (one per cell) is 1.
 
         No two are nearer than `distance` seconds. Those that come first in the cells' own time
@@ -376,7 +372,7 @@ class _Random:
             if all(abs(time - other) >= distance for other in taken[max(0, place - 1) : place + 1]):
                 insort(taken, time)
                 cells.append(int(cell))
-        return sorted(cells)
+        return np.array(sorted(cells), np.int64)
 
 
 def _crowding(wanted: float) -> float:

@@ -381,7 +381,7 @@ def wheels(arguments: argparse.Namespace) -> int:
 def assets(arguments: argparse.Namespace) -> int:
     """Build the head and its rig from the source data."""
     python = main_environment("registration")
-    out = ROOT / "emoface_core" / "assets" / "head.npz"
+    out = Path(arguments.out).absolute()
     code = (
         "import sys; from pathlib import Path; from emoface_core.face import build_head; "
         "print(build_head.build(Path(sys.argv[1]), Path(sys.argv[2])))"
@@ -422,6 +422,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--update", action="store_true", help="rewrite wheels/lock.toml")
     one = add(assets, "assets")
     one.add_argument("--data", required=True, help="folder of the source data (see head.md)")
+    head = ROOT / "emoface_core" / "assets" / "head.npz"
+    one.add_argument("--out", default=str(head), help="where to (default: the package's own)")
     one = add(train, "train")
     one.add_argument("rest", nargs=argparse.REMAINDER, help="as of `python -m emoface_core train`")
     return top

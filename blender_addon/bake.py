@@ -5,8 +5,11 @@ From a checkout or from the installed extension; `--help` lists the options.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
+
+import bpy
 
 HERE = Path(__file__).resolve().parent
 
@@ -29,4 +32,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if not bpy.app.binary_path and bpy.app.version < (4, 3):
+        # Blender 4.2 as a Python module crashes when it is torn down after an add-on was in it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -3,14 +3,13 @@
 
 A strip goes to the face whose name stands in the strip's name as whole words, whatever the case:
 “Anna_010”, “sh040 anna take2” and “ANNA” go to “Anna”. If none does, the channel's name decides,
-and if the scene has just one face, that one speaks. Of several names the longest counts.
+and if the scene has just one face, that one speaks. Where “Anna Maria” is named, “Anna” is not.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import bpy
 from bpy.types import Object, Scene
 
 from . import strips, target
@@ -86,24 +85,20 @@ def _named_in(text: str, faces: Sequence[str]) -> list[str]:
     if same:
         return same
     words = _words(text)
-    lengths = {name: _length_in(_words(_COPY.sub("", name)), words) for name in faces}
-    longest = max(lengths.values(), default=0)
-    return [name for name, length in lengths.items() if length == longest] if longest else []
+    named = {name: _words(_COPY.sub("", name)) for name in faces}
+    named = {name: parts for name, parts in named.items() if _holds(words, parts)}
+    return [
+        name
+        for name, parts in named.items()
+        if not any(len(other) > len(parts) and _holds(other, parts) for other in named.values())
+    ]
 
 
-def _length_in(name: list[str], text: list[str]) -> int:
-    """Characters of a name that stands in a text as consecutive words; 0 if it does not."""
-    if not name:
-        return 0
+def _holds(text: list[str], name: list[str]) -> bool:
+    """Whether the words of a name stand one after the other in a text."""
     starts = range(len(text) - len(name) + 1)
-    found = any(text[start : start + len(name)] == name for start in starts)
-    return sum(map(len, name)) if found else 0
+    return bool(name) and any(text[start : start + len(name)] == name for start in starts)
 
 
 def _words(text: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(text)]
-
-
-def faces_of_file() -> list[Object]:
-    """All possible faces of the file, whatever scene they are in."""
-    return possible_faces(bpy.data.objects)

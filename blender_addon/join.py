@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several sounds on one face: their animations joined into one over all their frames. No bpy."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +26,7 @@ def check_apart(clips: Sequence[tuple[str, Clip]]) -> None:
         ((clip.first_frame, clip.frames, name) for name, clip in clips if clip.frames is not None),
         key=lambda entry: entry[0],
     )
-    for (first, frames, name), (start, _, other) in zip(known, known[1:], strict=False):
+    for (first, frames, name), (start, _, other) in itertools.pairwise(known):
         if start < first + frames:
             raise InputError(
                 f"“{name}” and “{other}” are heard at the same time (frame {start}), and a face "
@@ -97,9 +98,7 @@ def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
 def _keys(parts: Sequence[tuple[tuple[str, ...], Floats]]) -> tuple[tuple[str, ...], Floats]:
     """Every key once: names and shapes (R, V, 3)."""
     shapes = {
-        name: shape
-        for names, basis in parts
-        for name, shape in zip(names, basis, strict=True)
+        name: shape for names, basis in parts for name, shape in zip(names, basis, strict=True)
     }
     return tuple(shapes), np.stack(list(shapes.values())) if shapes else parts[0][1]
 

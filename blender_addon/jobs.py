@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of bakes: read from JSON or a table, done once, each with a result file. No bpy.
+
+A result file says what became of a job, so that a script or a farm can look, and so that the same
+list may be run again: what is done and unchanged is not done twice.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import emoface_core
+from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
+from emoface_core.errors import EmoFaceError, InputError
+from emoface_core.files import atomic_path
+
+RESULT_FORMAT = 1
+_ASK = "See --help for what a job can have."
+
+
+@dataclass(frozen=True, slots=True)
+class BakeJob:
+    """What is to be baked. The fields are the options', the JSON keys' and the columns' names.
+
+    The sound is one of `audio`, `strip` (several: one bake over all of them) and `all`.
+    """
+
+    id: str = ""  # names the result file; "" is the job's number
+    open: str = ""  # a .blend to open first; "" is the one that is open
+    audio: str = ""
+    strip: str | tuple[str, ...] = ""
+    all: bool = False  # every strip that is heard, to the face that its name says
+    object: str = ""
+    preset: str = ""
+    emotion: str | None = None  # None: the preset's, or from the voice
+    intensity: float | None = None
+    preference: float | None = None
+    fps: float | None = None
+    start_frame: int | None = None
+    save: str = ""
+
+    @property
+    def strips(self) -> tuple[str, ...]:
+        """The names of the strips."""
+        names = (self.strip,) if isinstance(self.strip, str) else self.strip
+        return tuple(name for name in names if name)
+
+
+_NUMBERS = {"intensity": (int, float), "preference": (int, float), "fps": (int, float)}
+_KINDS: dict[str, Any] = {**_NUMBERS, "start_frame": int, "strip": (str, list), "all": bool}
+_NAMES = [field.name for field in fields(BakeJob)]
+
+
+def read_list(path: Path, common: BakeJob) -> list[BakeJob]:
+    """The jobs of a .json list or a .csv table; `common` is what they all have. InputError."""
+    items = _read_table(path) if path.suffix.lower() == ".csv" else _read_json(path)
+    return [_job(common, item) for item in items]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets begin with a mark
+    except OSError as error:
+        raise InputError(f"“{path}” cannot be read ({error.strerror}).", "Check it.") from None
+    except ValueError:
+        raise InputError(f"“{path}” is not a text in UTF-8.", "Save it as UTF-8.") from None
+
+
+def _read_json(path: Path) -> list[Any]:
+    try:
+        read = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"“{path}” is not JSON ({error}).", "Correct it.") from None
+    if not isinstance(read, list) or not read or not all(isinstance(i, dict) for i in read):
+        raise InputError(
+            f"“{path}” is not a list of jobs.", 'Write [{"audio": "a.wav", "object": "Head"}, …].'
+        )
+    return read
+
+
+def _read_table(path: Path) -> list[dict[str, Any]]:
+    """A row a job, a column an option; several strips in a cell are parted by “|”."""
+    text = _read_text(path)
+    first_line = text.partition("\n")[0]
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first_line else ",")
+    try:
+        read = [_read_row(row) for row in rows]
+    except csv.Error as error:
+        raise InputError(f"“{path}” is not a table ({error}).", "Correct it.") from None
+    if not read:
+        raise InputError(f"“{path}” is not a table of jobs.", "Write a line of names, then jobs.")
+    return read
+
+
+def _read_row(row: Mapping[str | None, Any]) -> dict[str, Any]:
+    if None in row or None in row.values():
+        raise InputError("A row of the table is longer or shorter than its first line.", "Even it.")
+    read: dict[str, Any] = {}
+    for column, cell in row.items():
+        name = str(column).strip().replace("-", "_")
+        if cell.strip():
+            read[name] = _read_cell(name, cell.strip())
+    return read
+
+
+def _read_cell(name: str, cell: str) -> Any:
+    try:
+        if name in _NUMBERS:
+            return float(cell.replace(",", "."))
+        if name == "start_frame":
+            return int(cell)
+    except ValueError:
+        raise InputError(f"A job's “{name}” cannot be “{cell}”.", _ASK) from None
+    if name == "strip":
+        return [part.strip() for part in cell.split("|")]
+    if name == "all":
+        return cell.casefold() in {"1", "true", "yes", "x"}
+    return cell
+
+
+def _job(common: BakeJob, item: Mapping[str, Any]) -> BakeJob:
+    item = {name.replace("-", "_"): value for name, value in item.items()}
+    for name, value in item.items():
+        if name not in _NAMES:
+            raise InputError(f"A job cannot have “{name}”.", _ASK)
+        kind = _KINDS.get(name, str)
+        wrong = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        if wrong or (isinstance(value, list) and not all(isinstance(v, str) for v in value)):
+            raise InputError(f"A job's “{name}” cannot be {value!r}.", _ASK)
+    if isinstance(item.get("strip"), list):
+        item["strip"] = tuple(item["strip"])
+    if item.keys() & {"audio", "strip", "all"}:
+        common = replace(common, audio="", strip="", all=False)
+    return replace(common, **item)
+
+
+def check(job: BakeJob) -> None:
+    """InputError if a job cannot be meant, before anything is opened."""
+    if bool(job.audio) + bool(job.strips) + job.all != 1:
+        raise InputError("A job needs a sound.", "Give one of --audio FILE, --strip NAME, --all.")
+    if job.emotion is not None and job.emotion not in (AUTO, *EMOTIONS):
+        raise InputError(
+            f"There is no emotion “{job.emotion}”.", f"Give {AUTO}, {', '.join(EMOTIONS)}."
+        )
+    for name, value, most in (
+        ("intensity", job.intensity, MAX_INTENSITY),
+        ("preference", job.preference, 1.0),
+    ):
+        if value is not None and not 0 <= value <= most:
+            raise InputError(f"The {name} {value:g} is not within 0 and {most:g}.", "Change it.")
+    if job.save:
+        _check_save(Path(job.save))
+    if job.fps is not None and not (math.isfinite(job.fps) and 1 <= job.fps <= 1000):
+        raise InputError(f"{job.fps:g} frames a second cannot be.", "Give 1 to 1000.")
+    if set(job.id) & set('/\\:*?"<>|') or job.id.startswith("."):
+        raise InputError(f"“{job.id}” cannot be an id: it names a file.", "Use letters and digits.")
+
+
+def check_all(jobs: Iterable[BakeJob]) -> None:
+    """As `check`, and no two jobs may have one id."""
+    seen: set[str] = set()
+    for job in jobs:
+        check(job)
+        if job.id and job.id.casefold() in seen:
+            raise InputError(f"Two jobs have the id “{job.id}”.", "Give each its own.")
+        seen.add(job.id.casefold())
+
+
+def _check_save(path: Path) -> None:
+    """Before the work, not after it."""
+    if path.suffix != ".blend":
+        raise InputError(f"“{path}” is no name for a .blend file.", "End it in .blend.")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"The folder “{path.parent}” does not exist.", "Create it first.")
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """“2/5”: the second of five parts of a list. InputError."""
+    part, _, count = text.partition("/")
+    if not (part.isascii() and part.isdigit() and count.isascii() and count.isdigit()):
+        raise InputError(f"“{text}” is no part of a list.", "Give one such as 2/5.")
+    if not 1 <= int(part) <= int(count):
+        raise InputError(f"There is no part {part} of {count}.", "Give one such as 2/5.")
+    return int(part), int(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one face speaks after a bake."""
+
+    face: str
+    sound: str
+    first_frame: int
+    last_frame: int
+    shape_keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a job."""
+
+    job: BakeJob
+    state: str  # done | failed
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    faces: tuple[Spoken, ...] = ()
+    left_out: tuple[str, ...] = ()  # strips that no face speaks, each with the reason
+    fingerprint: str = ""  # of the sounds and options, and of the engine
+    source: str = ""  # sha256 of the .blend that was opened
+    saved: str = ""  # sha256 of the .blend that was saved
+    seconds: float = 0.0
+
+    @staticmethod
+    def of_error(job: BakeJob, error: EmoFaceError) -> "Result":
+        """A job that failed with a sentence."""
+        return Result(job, "failed", error.code, error.message, error.hint)
+
+
+def result_path(folder: Path, job: BakeJob, number: int) -> Path:
+    """Where the result of the job of that number (from 1) in its list lies."""
+    return folder / f"{job.id or f'{number:04d}'}.json"
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Whole or not at all. InputError if it cannot be written."""
+    values = {
+        "emoface_result": RESULT_FORMAT,
+        "version": emoface_core.__version__,
+        **asdict(result),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(values, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise InputError(
+            f"The result “{path}” cannot be written ({error.strerror}).", "Check --results."
+        ) from None
+
+
+def is_done(path: Path, job: BakeJob, fingerprint: str, source: str) -> bool:
+    """Whether a result file says that this very job is done and its .blend still there."""
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(read, dict) or read.get("emoface_result") != RESULT_FORMAT:
+        return False
+    saved = digest_of_file(Path(job.save)) if job.save else ""
+    same_source = read.get("source") == source or _same_file(job.open, job.save)
+    return (
+        read.get("state") == "done"
+        and read.get("fingerprint") == fingerprint
+        and saved != ""
+        and read.get("saved") == saved
+        and same_source
+    )
+
+
+def _same_file(one: str, other: str) -> bool:
+    return bool(one and other) and Path(one).resolve() == Path(other).resolve()
+
+
+def digest_of_file(path: Path) -> str:
+    """Its sha256; "" if there is none to read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def digest(*values: Any) -> str:
+    """Of plain values."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from bpy.app.handlers import persistent
 from . import cli, operators, panels, preferences, properties
 from .job import desk
 from .session import session
+from .upkeep import workshop
 
 CLASSES = (*preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
 
@@ -27,11 +28,14 @@ def register() -> None:
     bpy.app.handlers.load_pre.append(_leave_file)
     cli.register()
     atexit.register(session.close)
+    atexit.register(workshop.close)
 
 
 def unregister() -> None:
     """For Blender, when the add-on is turned off."""
     atexit.unregister(session.close)
+    atexit.unregister(workshop.close)
+    workshop.close()
     desk.abandon()
     session.close()
     cli.unregister()

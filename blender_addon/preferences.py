@@ -1,36 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The add-on's preferences: which engine runs where, a test of it, and its memory."""
+"""The add-on's preferences: which engine runs where, its environment, its memory and files."""
 
-import time
+from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, StringProperty
-from bpy.types import AddonPreferences, Context, Event, Operator
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.types import AddonPreferences, Context, UILayout
 
-from emoface_core.errors import EmoFaceError, InputError
-from emoface_core.worker.client import Failed
-from emoface_core.worker.protocol import Hello
+from . import environment, folders, upkeep
+from .session import Engine, session, working_folder
+from .upkeep import chosen_engine
 
-from .explained import Explained
-from .job import desk
-from .session import Engine, session
-
-_TEST_SECONDS = 60
-
-
-class Found:
-    """What the last test of the engine found. Never saved."""
-
-    def __init__(self) -> None:
-        self.lines: tuple[str, ...] = ()
-        self.good = False
-
-
-found = Found()
+__all__ = ["CLASSES", "EmoFacePreferences", "chosen_engine"]
 
 
 class EmoFacePreferences(AddonPreferences):
-    """Which engine, and where it runs."""
+    """Which engine, where it runs, and what it keeps."""
 
     bl_idname = __package__
 
@@ -38,18 +23,10 @@ class EmoFacePreferences(AddonPreferences):
         name="Engine",
         description="What runs the model",
         items=(
-            ("auto", "Automatic", "PyTorch if an environment with it is named below, else ONNX"),
+            ("auto", "Automatic", "PyTorch if there is an environment with it, else ONNX Runtime"),
             ("onnx", "ONNX Runtime", "The engine inside the add-on; runs on the processor"),
             ("torch", "PyTorch", "Needs an environment with PyTorch; can use a graphics card"),
         ),
-    )
-    python: StringProperty(
-        name="Python with PyTorch",
-        description=(
-            "The Python program of an environment with PyTorch, such as /home/me/venv/bin/python "
-            "or C:\\venv\\Scripts\\python.exe. Empty: the engine inside the add-on"
-        ),
-        subtype="FILE_PATH",
     )
     device: EnumProperty(
         name="Device",
@@ -61,133 +38,190 @@ class EmoFacePreferences(AddonPreferences):
             ("mps", "Metal", "An Apple graphics processor"),
         ),
     )
+    python: StringProperty(
+        name="Your Own Python",
+        description=(
+            "The Python program of an environment with PyTorch, such as /home/me/venv/bin/python "
+            "or C:\\venv\\Scripts\\python.exe. Empty: the environment below if it is there, else "
+            "the engine inside the add-on"
+        ),
+        subtype="FILE_PATH",
+    )
+    folder: StringProperty(
+        name="Folder",
+        description="Where the PyTorch environment is made. Empty: the add-on's own folder",
+        subtype="DIR_PATH",
+    )
+    kind: EnumProperty(
+        name="For",
+        description="Which build of PyTorch is installed",
+        items=(
+            ("gpu", "Graphics Card", "NVIDIA (CUDA) on Windows and Linux, Metal on macOS"),
+            ("cpu", "Processor Only", "Much smaller; no faster than the engine that is inside"),
+        ),
+    )
+    base: StringProperty(
+        name="Made by Python",
+        description="The Python that makes the environment, 3.11 or later. Empty: Blender's own",
+        subtype="FILE_PATH",
+    )
+    wheels: StringProperty(
+        name="Wheels",
+        description=(
+            "A folder with the wheels to install, for a machine without internet. Empty: they are "
+            "fetched from pypi.org and download.pytorch.org"
+        ),
+        subtype="DIR_PATH",
+    )
+    show_environment: BoolProperty(name="PyTorch Environment", description="Show or hide this part")
+    show_files: BoolProperty(name="Memory and Files", description="Show or hide this part")
+
+    def recipe(self) -> environment.Recipe:
+        """The environment that these choices describe."""
+        return environment.Recipe(
+            folder=self.environment_folder(),
+            python=bpy.path.abspath(self.base) or upkeep.blenders_python(),
+            kind=self.kind,
+            wheels=bpy.path.abspath(self.wheels),
+        )
+
+    def chosen(self) -> Engine:
+        """The engine that these choices describe."""
+        if self.engine == "onnx":
+            return Engine(self.engine)
+        own = environment.ready_python(self.environment_folder())
+        return Engine(self.engine, bpy.path.abspath(self.python) or own, self.device)
+
+    def environment_folder(self) -> Path:
+        """Where the environment is, or will be."""
+        return Path(bpy.path.abspath(self.folder)) if self.folder else folders.home("pytorch")
 
     def draw(self, context: Context) -> None:
         """The page in Blender's preferences."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        layout.prop(self, "engine")
+        self._draw_engine(layout)
+        self._draw_environment(layout)
+        self._draw_files(layout)
+
+    def _draw_engine(self, layout: UILayout) -> None:
+        column = layout.column()
+        column.prop(self, "engine")
         if self.engine != "onnx":
-            layout.prop(self, "python")
-            layout.prop(self, "device")
-        row = layout.row(align=True)
+            column.prop(self, "device")
+        column.separator()
+        row = _indented(column)
         row.operator("emoface.test_engine", icon="CHECKMARK")
-        row.operator("emoface.free_memory", icon="TRASH")
-        if found.lines:
-            box = layout.box().column(align=True)
-            for number, line in enumerate(found.lines):
-                icon = ("CHECKMARK" if found.good else "ERROR") if number == 0 else "BLANK1"
-                box.label(text=line, icon=icon)
+        if not upkeep.found.lines:
+            return
+        box = _indented(column).box().column(align=True)
+        for number, line in enumerate(upkeep.found.lines):
+            icon = _TEST_ICONS[upkeep.found.state] if number == 0 else "BLANK1"
+            box.label(text=line, icon=icon)
+
+    def _draw_environment(self, layout: UILayout) -> None:
+        folder = self.environment_folder()
+        state = environment.state_of(folder)
+        if self.engine == "onnx":
+            return
+        body = _part(layout, self, "show_environment", _SUMMARY[state])
+        if body is None:
+            return
+        making = upkeep.workshop.making
+        if making is not None and making.state == "running":
+            row = body.row(align=True)
+            row.progress(factor=making.fraction, text=f"{making.text}…")
+            row.operator("emoface.cancel_environment", text="", icon="X")
+            return
+        if making is not None and making.error is not None:
+            _lines(body, (making.error.message, making.error.hint), "ERROR")
+        if state == "ready":
+            marker = environment.read_marker(folder) or environment.Marker()
+            _lines(
+                body, (marker.found, f"{folder} ({marker.megabytes / 1000:.1f} GB)"), "CHECKMARK"
+            )
+            body.operator("emoface.remove_environment", icon="TRASH")
+        else:
+            self._draw_making(body, state)
+        body.separator()
+        body.prop(self, "python")
+
+    def _draw_making(self, body: UILayout, state: environment.State) -> None:
+        body.prop(self, "kind")
+        body.prop(self, "folder", placeholder=str(self.environment_folder()))
+        body.prop(self, "base", placeholder=upkeep.blenders_python())
+        body.prop(self, "wheels", placeholder="From the internet")
+        row = body.row(align=True)
+        text = "Go On Making…" if state == "unfinished" else "Make a PyTorch Environment…"
+        row.operator("emoface.make_environment", text=text, icon="IMPORT")
+        if state in ("unfinished", "broken"):
+            row.operator("emoface.remove_environment", text="", icon="TRASH")
+
+    def _draw_files(self, layout: UILayout) -> None:
+        body = _part(layout, self, "show_files", "running" if session.running else "")
+        if body is None:
+            return
+        rows = (
+            ("Engine", _running(), "emoface.free_memory", "PAUSE"),
+            ("Working files", upkeep.work_size(working_folder()), "emoface.clear_files", "TRASH"),
+            ("Logs", upkeep.logs_size(), "emoface.open_logs", "FILE_FOLDER"),
+        )
+        for name, what, operator, icon in rows:
+            split = body.split(factor=0.4, align=True)
+            label = split.row()
+            label.alignment = "RIGHT"
+            label.label(text=name)
+            row = split.row()
+            row.label(text=what)
+            row.operator(operator, icon=icon)
 
 
-def chosen_engine() -> Engine:
-    """As the preferences say; the bundled engine where the add-on has none (in a checkout)."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    if addon is None or addon.preferences is None:
-        return Engine()
-    chosen = addon.preferences
-    python = bpy.path.abspath(chosen.python) if chosen.engine != "onnx" else ""
-    return Engine(chosen.engine, python, chosen.device)
+_TEST_ICONS = {"busy": "SORTTIME", "good": "CHECKMARK", "bad": "ERROR"}
+_SUMMARY: dict[environment.State, str] = {
+    "none": "none, and none is needed",
+    "unfinished": "unfinished",
+    "ready": "ready",
+    "broken": "its Python is gone",
+    "foreign": "the folder holds something else",
+}
 
 
-class EMOFACE_OT_test_engine(Explained, Operator):
-    """Start the engine and show what it found"""
-
-    bl_idname = "emoface.test_engine"
-    bl_label = "Test"
-
-    @classmethod
-    def require(cls, context: Context) -> None:
-        """The worker must be free."""
-        if desk.job is not None:
-            raise InputError("A face is being animated.", "Wait until it is done, or cancel it.")
-
-    def invoke(self, context: Context, event: Event) -> set[str]:
-        """Start it, and look from a timer."""
-        if not self._start():
-            return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: Context, event: Event) -> set[str]:
-        """Until it has answered."""
-        if event.type != "TIMER" or not self._look():
-            return {"PASS_THROUGH"}
-        context.window_manager.event_timer_remove(self._timer)
-        for area in context.screen.areas if context.screen else ():
-            area.tag_redraw()
-        return {"FINISHED"}
-
-    def execute(self, context: Context) -> set[str]:
-        """Wait for the answer: in background mode."""
-        if not self._start():
-            return {"CANCELLED"}
-        while not self._look():
-            time.sleep(0.02)
-        self.report({"INFO" if found.good else "ERROR"}, " ".join(found.lines))
-        return {"FINISHED"} if found.good else {"CANCELLED"}
-
-    def _start(self) -> bool:
-        self._until = time.monotonic() + _TEST_SECONDS
-        session.close()  # a new worker, for a new look
-        found.good, found.lines = False, ("Starting the engine…",)
-        try:
-            self._client = session.client(chosen_engine())
-            self._client.start()
-        except EmoFaceError as error:
-            found.lines = (error.message, error.hint)
-            self.report({"ERROR"}, str(error))
-            return False
-        return True
-
-    def _look(self) -> bool:
-        """Whether the test is over."""
-        for event in self._client.poll():
-            if isinstance(event, Hello):
-                found.good, found.lines = True, describe(event)
-                return True
-            if isinstance(event, Failed):
-                found.lines = (event.error.message, event.error.hint)
-                return True
-        if self._client.pid is None or time.monotonic() > self._until:
-            last = self._client.log[-1] if self._client.log else ""
-            found.lines = ("The engine did not start.", last or "Check the Python program above.")
-            return True
-        return False
+def _running() -> str:
+    client = session.current
+    if client is None or not session.running:
+        return "not running"
+    return f"running on {client.hello.device}" if client.hello else "starting"
 
 
-def describe(hello: Hello) -> tuple[str, ...]:
-    """What the engine is, in lines."""
-    kind, _, version = hello.engine.partition(" ")
-    name = {"onnx": "ONNX Runtime", "torch": "PyTorch"}.get(kind, kind)
-    return (
-        f"{name} {version} on {hello.device} is ready.",
-        f"Model: {hello.model}",
-        f"Python {hello.python}, EmoFace {hello.version}",
-    )
+def _indented(layout: UILayout) -> UILayout:
+    """A row under the values, as Blender's own buttons stand."""
+    split = layout.split(factor=0.4)
+    split.column()
+    return split.column()
 
 
-class EMOFACE_OT_free_memory(Explained, Operator):
-    """End the engine's process; it starts again when needed"""
-
-    bl_idname = "emoface.free_memory"
-    bl_label = "Free Memory"
-
-    @classmethod
-    def require(cls, context: Context) -> None:
-        """There must be an idle worker."""
-        if desk.job is not None:
-            raise InputError("A face is being animated.", "Wait until it is done, or cancel it.")
-        if not session.running:
-            raise InputError("The engine is not running, so it holds no memory.")
-
-    def execute(self, context: Context) -> set[str]:
-        """End it."""
-        session.close()
-        found.lines = ()
-        return {"FINISHED"}
+def _part(
+    layout: UILayout, preferences: AddonPreferences, switch: str, summary: str
+) -> UILayout | None:
+    """A heading that opens and closes; None while it is closed."""
+    layout.separator()
+    row = layout.row(align=True)
+    opened = getattr(preferences, switch)
+    icon = "DOWNARROW_HLT" if opened else "RIGHTARROW"
+    row.prop(preferences, switch, icon=icon, emboss=False)
+    if summary:
+        note = row.row()
+        note.alignment = "RIGHT"
+        note.enabled = False
+        note.label(text=summary)
+    return layout.column() if opened else None
 
 
-CLASSES = (EmoFacePreferences, EMOFACE_OT_test_engine, EMOFACE_OT_free_memory)
+def _lines(layout: UILayout, lines: tuple[str, ...], icon: str) -> None:
+    box = layout.box().column(align=True)
+    for number, line in enumerate(line for line in lines if line):
+        box.label(text=line, icon=icon if number == 0 else "BLANK1")
+
+
+CLASSES = (EmoFacePreferences, *upkeep.CLASSES)

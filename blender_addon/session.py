@@ -2,6 +2,7 @@
 """The one worker of this Blender: started when needed, warm between jobs, ended with Blender."""
 
 import importlib.util
+import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import bpy
 import emoface_core
 from emoface_core.worker.client import WorkerClient
 from emoface_core.worker.process import Launch
+
+from . import folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,18 @@ class Session:
         """Whether a worker process is there."""
         return self._client is not None and self._client.pid is not None
 
+    @property
+    def current(self) -> WorkerClient | None:
+        """The client there is, whatever its engine."""
+        return self._client
+
     def client(self, engine: Engine) -> WorkerClient:
         """The client for this choice of engine; a worker of another choice is ended."""
         launch = engine.launch()
         if self._client is not None and self._client.launch != launch:
             self.close()
         if self._client is None:
-            self._client = WorkerClient(launch, working_folder())
+            self._client = WorkerClient(launch, working_folder(), note=_log(engine))
         return self._client
 
     @property
@@ -67,6 +75,19 @@ class Session:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def _log(engine: Engine) -> folders.WorkerLog | None:
+    """A new log file for a new worker; None where none can be written."""
+    heading = (
+        f"EmoFace {emoface_core.__version__}, Blender {bpy.app.version_string}, "
+        f"{platform.system()} {platform.release()} {platform.machine()}; "
+        f"engine {engine.engine} on {engine.device}, {engine.launch().python}"
+    )
+    try:
+        return folders.WorkerLog(folders.home("logs"), heading)
+    except OSError:  # a home that is read only keeps nobody from animating
+        return None
 
 
 def working_folder() -> Path | None:

@@ -93,11 +93,16 @@ class WorkerClient:
         launch: Launch,
         folder: Path | None = None,
         deadlines: Deadlines = Deadlines(),
+        note: Callable[[str], None] | None = None,
     ) -> None:
-        """`folder`: where arrays travel (made if missing; None: the system's temporary folder)."""
+        """`folder`: where arrays travel (made if missing; None: the system's temporary folder).
+
+        `note` is given each line that the worker writes to its log, in another thread.
+        """
         self.launch = launch
         self.deadlines = deadlines
         self.hello: Hello | None = None
+        self._note = note
         self._parent_folder = folder
         self._folder: Path | None = None
         self._process: Process | None = None
@@ -148,7 +153,7 @@ class WorkerClient:
                 return
             self._forget_process()
         try:
-            self._process = Process(self.launch)
+            self._process = Process(self.launch, self._note)
         except (OSError, ValueError) as error:
             raise WorkerError(
                 "worker_not_started",

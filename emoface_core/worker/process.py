@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeAlias
@@ -67,7 +68,9 @@ def clean_environment() -> dict[str, str]:
 class Process:
     """One running worker. OSError from the constructor if it cannot be started."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, note: Callable[[str], None] | None = None) -> None:
+        """`note` is given each line of its stderr, in a thread of our own."""
+        self._note = note
         self.heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         flags = 0
@@ -173,4 +176,7 @@ class Process:
     def _keep_log(self, stderr: IO[bytes]) -> None:
         with stderr:
             while line := stderr.readline(4096):
-                self._log.append(line.decode("utf-8", "replace").rstrip())
+                text = line.decode("utf-8", "replace").rstrip()
+                self._log.append(text)
+                if self._note is not None:
+                    self._note(text)

@@ -30,4 +30,4 @@ def test_the_manifest_and_the_engine_have_one_version() -> None:
     manifest = tomllib.loads((SOURCE / "blender_manifest.toml").read_text())
     assert manifest["id"] == "emoface"
     assert manifest["version"] == emoface_core.__version__
-    assert set(manifest["permissions"]) == {"files"}, "no network"
+    assert set(manifest["permissions"]) == {"files", "network"}

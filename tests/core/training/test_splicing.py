@@ -44,13 +44,16 @@ def test_sound_and_spans_move_together() -> None:
 
 def test_chunks_are_neither_short_nor_long() -> None:
     samples, spans = spoken()
+    typical = []
     for seed in range(20):
         moved = splice(samples, spans, np.random.default_rng(seed))[1]
         order = np.array([PHONES.index(span.phone) for span in moved])
         bounds = [0, *(np.flatnonzero(np.diff(order) != 1) + 1), COUNT]
         lengths = np.diff(bounds)
-        # Two that happen to stay neighbours look like one.
-        assert lengths.min() >= CHUNK_PHONES[0] and np.median(lengths) <= CHUNK_PHONES[1]
+        assert lengths.min() >= CHUNK_PHONES[0]
+        typical.append(np.median(lengths))
+    # Two that happen to stay neighbours look like one, and few are sometimes in order.
+    assert np.median(typical) <= CHUNK_PHONES[1]
 
 
 def test_what_is_short_stays() -> None:

@@ -49,6 +49,8 @@ class LossConfig:
     # Ours.
     closure: float = 0.0  # lips shut when they are, open when they are open
     contact: float = 0.0  # the lower lip at the teeth on f and v, off them elsewhere
+    # The curves themselves: where shapes can stand for each other, an animator wants the right one.
+    coefficients: float = 0.0
     phones: float = 0.0  # the auxiliary head reads phones from the content features
     lips: float = 1.0  # weight of a lip vertex in the reconstruction, others being 1
     vertices: str = "all"  # supervised: "all", or "chosen" (the coarse mesh and the lips)
@@ -255,6 +257,7 @@ def weighted_sum(parts: Mapping[str, Tensor], config: LossConfig) -> Tensor:
         "classification": config.classification,
         "closure": config.closure,
         "contact": config.contact,
+        "coefficients": config.coefficients,
         "phones": config.phones,
     }
     return torch.stack([weights[name] * value for name, value in parts.items()]).sum()

@@ -74,6 +74,10 @@ class TaughtObjective(nn.Module):
             ]
             parts["closure"] = torch.stack(closures).sum()
             parts["contact"] = torch.stack(contacts).sum()
+            rows = torch.arange(len(batch.mel), device=batch.mel.device)
+            layer = out.emotion_layers.float()[rows, :, batch.emotion_self]
+            off = (out.content.float() - batch.speech).abs() + (layer - batch.layer_self).abs()
+            parts["coefficients"] = (off.mean(-1) * batch.valid).sum() / batch.valid.sum()
             parts["phones"] = nn.functional.cross_entropy(
                 out.phone_logits.float().flatten(0, 1),
                 batch.phones.masked_fill(batch.valid == 0, -1).flatten(),

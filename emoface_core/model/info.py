@@ -10,7 +10,7 @@ from typing import Any
 
 from emoface_core.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 INFO_FILE, ONNX_FILE, WEIGHTS_FILE = "model.json", "model.onnx", "model.safetensors"
 
 

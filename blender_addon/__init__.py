@@ -6,7 +6,7 @@ import atexit
 import bpy
 from bpy.app.handlers import persistent
 
-from . import cli, operators, panels, preferences, properties
+from . import batch_panel, cli, operators, panels, preferences, preset_panel, properties
 from .job import desk
 from .session import session
 from .upkeep import workshop
@@ -25,6 +25,8 @@ def register() -> None:
     properties.register()
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    preset_panel.register()
+    batch_panel.register()
     bpy.app.handlers.load_pre.append(_leave_file)
     cli.register()
     atexit.register(session.close)
@@ -41,6 +43,8 @@ def unregister() -> None:
     cli.unregister()
     if _leave_file in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_leave_file)
+    batch_panel.unregister()
+    preset_panel.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
     properties.unregister()

@@ -304,7 +304,9 @@ class Performance:
         self.close()
 
 
-def _moving(shapes: Floats, peaks: Floats, tolerance: float) -> tuple[NDArray[np.intp], float]:
+def _moving(
+    shapes: Floats, peaks: NDArray[np.float64], tolerance: float
+) -> tuple[NDArray[np.intp], float]:
     """Which of the shapes (n, V, 3) to keep, and the most that any vertex misses by the others.
 
     `peaks` (n,) is how strong each one gets. What moves least is left out first.

@@ -144,11 +144,10 @@ class SupervisedVertices(nn.Module):
     def teeth_gap(self, motion: Tensor) -> Tensor:
         """(…, S, 3) -> (…) metres: as `face.measures.lip_teeth_gap`, on a coarser grid."""
         rim = self.rest[self.rim] + motion[..., self.rim, :]
-        x, y, z = (rim[..., axis] @ self.finer.T for axis in range(3))  # (…, P) each
-        square = sum(
-            (line[..., None, :] - self.incisors[:, axis, None]) ** 2
-            for axis, line in enumerate((x, y, z))
-        )  # (…, E, P)
+        square = motion.new_zeros(())
+        for axis in range(3):
+            line = rim[..., axis] @ self.finer.T  # (…, P)
+            square = square + (line[..., None, :] - self.incisors[:, axis, None]) ** 2  # (…, E, P)
         return square.amin(-1).clamp(min=1e-8).sqrt().mean(-1)
 
 

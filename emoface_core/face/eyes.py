@@ -103,14 +103,15 @@ class Scene:
 
     seconds: float
     phrases: tuple[Phrase, ...] = ()
-    emotion_weights: Floats | None = None  # (T, 8) at `fps`; None: neutral
+    emotion_weights: Floats | None = None  # (T, 8) at `fps`, times intensity; None: neutral
     fps: float = 0.0  # of `emotion_weights`
 
     def factor(self, times: Track, table: dict[str, float]) -> Track:
-        """A rate's factor by what is felt at `times`."""
+        """A rate's factor by what is felt at `times`; half as strong a feeling does half of it."""
         if self.emotion_weights is None or not len(self.emotion_weights):
             return np.ones(len(times))
-        each = self.emotion_weights @ np.array([table.get(name, 1.0) for name in EMOTIONS])
+        more = np.array([table.get(name, 1.0) - 1.0 for name in EMOTIONS])
+        each = np.clip(1.0 + self.emotion_weights @ more, 0.1, 3.0)
         return np.interp(times * self.fps, np.arange(len(each)), each)
 
 

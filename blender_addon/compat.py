@@ -31,6 +31,18 @@ class KeyAction:
         curve.group = existing if existing is not None else self._owner.groups.new(group)
         return curve
 
+    def find_curve(self, data_path: str) -> Any | None:
+        """The F-curve of a data path, if there is one."""
+        return self._owner.fcurves.find(data_path)
+
+    def remove_group(self, group: str) -> None:
+        """Take a channel group away, with its F-curves."""
+        groups = self._owner.groups
+        for curve in list(groups[group].channels) if group in groups else ():
+            self._owner.fcurves.remove(curve)
+        if group in groups:  # with slots it went with its last curve
+            groups.remove(groups[group])
+
 
 def new_key_action(name: str, key: Key) -> KeyAction:
     """A new Action whose F-curves are to move `key`."""
@@ -41,6 +53,14 @@ def new_key_action(name: str, key: Key) -> KeyAction:
     slot = action.slots.new(id_type="KEY", name=key.name)
     strip = action.layers.new("EmoFace").strips.new(type="KEYFRAME")
     return KeyAction(action, slot, strip.channelbag(slot, ensure=True))
+
+
+def key_action_of(action: Action) -> KeyAction:
+    """An Action that `new_key_action` made."""
+    if not hasattr(action, "slots"):
+        return KeyAction(action, None, action)
+    slot = action.slots[0]
+    return KeyAction(action, slot, action.layers[0].strips[0].channelbag(slot, ensure=True))
 
 
 def action_curves(action: Action) -> list[Any]:
@@ -60,6 +80,17 @@ def use_slot(nla_strip: Any, made: KeyAction) -> None:
     """Tell an NLA strip which of its Action's slots it plays."""
     if made.slot is not None:
         nla_strip.action_slot = made.slot
+
+
+def slot_of(nla_strip: Any) -> Any | None:
+    """The slot of its Action that an NLA strip plays; None where there are none."""
+    return getattr(nla_strip, "action_slot", None)
+
+
+def use_active_slot(animation: AnimData, slot: Any | None) -> None:
+    """Tell a datablock which slot of its active Action it plays."""
+    if slot is not None:
+        animation.action_slot = slot
 
 
 def curves_in_use(animation: AnimData) -> list[Any]:

@@ -12,6 +12,7 @@ from emoface_core.emotions import AUTO, EMOTIONS
 
 Floats = NDArray[np.float32]
 
+_AT_ONCE = 1e-3  # frames
 _SHORTEST_CUE = 1.0  # seconds: what the voice feels for less is not a cue of its own
 
 
@@ -65,27 +66,32 @@ def weights_over_time(base: Floats, cues: Iterable[Cue], frames: Floats, voice: 
     shares = np.repeat(base[None], len(frames), axis=0)
     for cue in sorted(cues, key=lambda cue: cue.frame):
         since = frames - np.float32(cue.frame)
-        # A step of no length still takes effect on the cue's own frame.
-        done = np.clip(since / cue.ease, 0, 1) if cue.ease > 0 else (since >= 0).astype("f4")
+        if cue.ease < _AT_ONCE:
+            done = (since >= 0).astype(np.float32)  # from its own frame on
+        else:
+            done = np.clip(since / np.float32(cue.ease), 0, 1)
         done = (done * done * (3 - 2 * done))[:, None]
         shares += done * (cue.feeling.mixture() - shares)
     return np.asarray(shares[:, :-1] + shares[:, -1:] * voice, np.float32)
 
 
 def cues_of_voice(voice: Floats, first_frame: int, fps: float, names: Sequence[str]) -> list[Cue]:
-    """What the voice (T, 8) feels as cues: a change of the strongest emotion is a cue."""
+    """What the voice (T, 8) feels as cues: one where the strongest emotion changes for a while."""
     if not len(voice):
         return []
-    strongest = voice.argmax(axis=1)
+    shortest = max(1, round(_SHORTEST_CUE * fps))
+    reach = min(shortest // 2, len(voice) - 1)
+    padded = np.pad(voice, ((reach, reach), (0, 0)), mode="edge")
+    total = np.cumsum(np.pad(padded, ((1, 0), (0, 0))), axis=0)
+    strongest = (total[2 * reach + 1 :] - total[: -2 * reach - 1]).argmax(axis=1)
     starts = [0, *(1 + np.flatnonzero(np.diff(strongest))), len(voice)]
-    shortest = _SHORTEST_CUE * fps
+    lasting = [(a, names[strongest[a]]) for a, b in pairwise(starts) if b - a >= shortest]
+    if not lasting:
+        lasting = [(0, names[int(voice.sum(axis=0).argmax())])]
     cues: list[Cue] = []
-    for start, end in pairwise(starts):
-        name = names[strongest[start]]
-        if end - start < shortest and (cues or end < len(voice)):
-            continue
-        if cues and cues[-1].feeling.emotion == name:
-            continue
-        ease = round(min(shortest / 2, 0.5 * fps))
-        cues.append(Cue(float(first_frame + start), float(ease), Feeling(name)))
+    for start, name in lasting:
+        if not cues:
+            cues.append(Cue(float(first_frame), 0.0, Feeling(name)))
+        elif cues[-1].feeling.emotion != name:
+            cues.append(Cue(float(first_frame + start), round(fps / 2), Feeling(name)))
     return cues

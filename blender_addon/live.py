@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the animator chose for a face, taken to the animation on it at once: no engine is asked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
 from bpy.types import Context, Object
 
-from . import ownership, writer
+from . import markers, ownership, writer
 from .cues import Cue, Feeling
 from .styling import RegionStyle, SpeechStyle, Style
 
@@ -74,19 +76,68 @@ def apply_mutes(obj: Object) -> None:
         writer.mute(obj, layer, getattr(obj.emoface, f"mute_{layer}"))
 
 
+def problem(obj: Object) -> str:
+    """Why changes do not reach the animation on a face; "" if they do."""
+    if ownership.record_of(obj) is None or writer.motion_of(obj) is not None:
+        return ""
+    return (
+        "This animation was made by an earlier EmoFace. Press Animate Again: from then on emotion "
+        "and style change at once."
+    )
+
+
+class _Updates:
+    """Whether a change of a property reaches the face at once."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+
+_updates = _Updates()
+
+
+@contextmanager
+def together(obj: Object) -> Iterator[None]:
+    """Change several properties of a face, and take them to its animation once."""
+    feeling = Feeling(obj.emoface.emotion, obj.emoface.preference)
+    _updates.held += 1
+    try:
+        yield
+    finally:
+        _updates.held -= 1
+    now = Feeling(obj.emoface.emotion, obj.emoface.preference)
+    apply(obj, feeling=now if now != feeling else None)
+    markers.show(obj)
+
+
 # For the `update` of properties: each is called with the group that holds the property.
 
 
 def changed(group: Any, _context: Context) -> None:
     """Something but the single emotion was changed."""
-    apply(group.id_data)
+    if not _updates.held:
+        apply(group.id_data)
+
+
+def cue_changed(item: Any, _context: Context) -> None:
+    """A cue was changed."""
+    if not _updates.held:
+        apply(item.id_data)
+        markers.show(item.id_data, item)
 
 
 def emotion_changed(choices: Any, _context: Context) -> None:
     """The single emotion was changed."""
-    apply(choices.id_data, feeling=Feeling(choices.emotion, choices.preference))
+    if not _updates.held:
+        apply(choices.id_data, feeling=Feeling(choices.emotion, choices.preference))
 
 
 def mute_changed(choices: Any, _context: Context) -> None:
     """A layer was silenced, or shows again."""
-    apply_mutes(choices.id_data)
+    if not _updates.held:
+        apply_mutes(choices.id_data)
+
+
+def markers_changed(choices: Any, _context: Context) -> None:
+    """Cues are to be seen on the timeline, or no longer."""
+    markers.show(choices.id_data)

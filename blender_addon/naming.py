@@ -11,6 +11,7 @@ INTENSITY_PATH = f'["{INTENSITY}"]'
 RECORD = "emoface_bake"  # custom property of the Key: a BakeRecord
 MOTION = "emoface_motion"  # custom property of the Key: a Motion, as bytes
 OLD_CURVES = "emoface_curves"  # the same of a bake by EmoFace 0.1
+PLAIN = "emoface_plain"  # custom property of the Key: names of keys that were ours once, as JSON
 MARK = "emoface"  # custom property of our Action
 TRACK = "EmoFace"
 VERSION = 1
@@ -27,6 +28,12 @@ def key_name(layer: str, name: str) -> str:
 def layer_of_key(name: str) -> str:
     """The layer that a name by `key_name` says."""
     return name.removeprefix(KEY_PREFIX).partition(".")[0]
+
+
+def plain_name(name: str) -> str:
+    """Of a key that is ours no longer: “Speech jawOpen” from emoface.speech.jawOpen."""
+    layer, _, rest = name.removeprefix(KEY_PREFIX).partition(".")
+    return f"{layer.capitalize()} {rest}"
 
 
 def value_path(name: str) -> str:
@@ -74,6 +81,7 @@ class BakeRecord:
     fps: float
     frame_keys: int  # key frames in all curves together
     worst_error: float  # metres, of any vertex in any frame
+    scale: float = 1.0  # of the mesh: its units per metre
 
     def to_json(self) -> str:
         """For a custom property."""

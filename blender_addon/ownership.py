@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What in a file is ours, and removing it and nothing else."""
 
+import json
+from collections.abc import Collection
 from typing import Any
 
 import bpy
@@ -14,6 +16,7 @@ from .naming import (
     MARK,
     MOTION,
     OLD_CURVES,
+    PLAIN,
     RECORD,
     BakeRecord,
     key_of_path,
@@ -61,24 +64,48 @@ def remove_bake(obj: Object, *, keep_intensity: bool = False) -> None:
         return
     actions = our_actions(key)
     names = _our_keys(key, record, actions)
-    _remove_drivers(key, names)
-    _remove_tracks(key)
+    remove_drivers(key, names)
+    remove_tracks(key)
     for action in actions:
         if action.users == 0:
             bpy.data.actions.remove(action)
-    for name in [RECORD, MOTION, OLD_CURVES, *_our_properties(key)]:
-        if name in key:
-            del key[name]
+    remove_properties(key)
     _remove_keys(obj, names, record.made_basis)
-    remove_intensity = record.made_intensity and not keep_intensity and INTENSITY in obj
-    if remove_intensity and not _is_animated(obj) and not _drives_another(obj):
-        del obj[INTENSITY]
+    if record.made_intensity and not keep_intensity:
+        remove_intensity(obj)
     obj.data.update()
 
 
-def _our_properties(key: Key) -> list[str]:
-    names: list[str] = list(key.keys())
-    return [name for name in names if name.startswith(KEY_PREFIX)]
+def plain_keys(key: Key) -> list[str]:
+    """Shape keys that were ours, and have been made the artist's, as far as they still show."""
+    try:
+        names = json.loads(key.get(PLAIN, "[]"))
+    except (TypeError, ValueError):
+        return []
+    return [n for n in names if n in key.key_blocks and not key.key_blocks[n].mute]
+
+
+def remove_properties(key: Key) -> None:
+    """Take away the custom properties of ours on a Key."""
+    for name in list(key.keys()):
+        if name in {RECORD, MOTION, OLD_CURVES} or name.startswith(KEY_PREFIX):
+            del key[name]
+
+
+def remove_intensity(obj: Object) -> None:
+    """Take away the intensity, unless the artist or another face uses it."""
+    if INTENSITY in obj and not is_animated(obj) and not _drives_another(obj):
+        del obj[INTENSITY]
+
+
+def remove_keys(obj: Object, names: list[str]) -> None:
+    """Take some of our shape keys away, with their drivers and the properties these read."""
+    key = obj.data.shape_keys
+    remove_drivers(key, names)
+    for name in names:
+        if name in key:
+            del key[name]
+    _remove_keys(obj, names, made_basis=False)
 
 
 def _our_keys(key: Key, record: BakeRecord, actions: list[Action]) -> list[str]:
@@ -97,7 +124,8 @@ def _reads_our_curve(curve: Any) -> bool:
     return any((property_of_path(path) or "").startswith(KEY_PREFIX) for path in paths)
 
 
-def _remove_drivers(key: Key, names: list[str]) -> None:
+def remove_drivers(key: Key, names: Collection[str]) -> None:
+    """Take away the drivers of ours on shape keys of these names."""
     if key.animation_data is None:
         return
     for curve in list(key.animation_data.drivers):
@@ -105,7 +133,8 @@ def _remove_drivers(key: Key, names: list[str]) -> None:
             key.animation_data.drivers.remove(curve)
 
 
-def _remove_tracks(key: Key) -> None:
+def remove_tracks(key: Key) -> None:
+    """Take away our strips, and the tracks that hold nothing else."""
     animation = key.animation_data
     if animation is None:
         return
@@ -140,7 +169,7 @@ def _remove_keys(obj: Object, names: list[str], made_basis: bool) -> None:
         obj.active_shape_key_index = key.key_blocks.find(keep)
 
 
-def _is_animated(obj: Object) -> bool:
+def is_animated(obj: Object) -> bool:
     """Whether somebody keyed or drove the intensity: then it is theirs."""
     animation = obj.animation_data
     if animation is None:

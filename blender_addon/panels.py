@@ -6,7 +6,17 @@ from bpy.types import Context, Object, Panel, UILayout
 from emoface_core.emotions import AUTO
 from emoface_core.errors import EmoFaceError
 
-from . import compat, operators, ownership, strips, target
+from . import (
+    compat,
+    cue_tools,
+    layer_tools,
+    live,
+    operators,
+    ownership,
+    strips,
+    style_panels,
+    target,
+)
 from .job import Failure, Job, desk
 from .naming import INTENSITY, INTENSITY_PATH, BakeRecord
 from .properties import chosen_face
@@ -158,6 +168,8 @@ def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
     """What would hide the result."""
     for warning in target.warnings(face, context.scene):
         _message(layout, context, warning, "", icon="ERROR")
+    if problem := live.problem(face):
+        _message(layout, context, problem, "", icon="INFO")
 
 
 def draw_failure(layout: UILayout, context: Context) -> None:
@@ -230,4 +242,9 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
-CLASSES = (EMOFACE_PT_main,)
+CLASSES = (
+    EMOFACE_PT_main,
+    *cue_tools.CLASSES,
+    *layer_tools.CLASSES,
+    *style_panels.CLASSES,
+)

@@ -37,6 +37,7 @@ class BakePlan:
     sound_frames: int
     fps: float
     worst_error: float  # metres
+    scale: float = 1.0  # of the mesh: its units per metre
 
 
 def plan_bake(layers: BakeLayers, clip: Clip) -> BakePlan:
@@ -76,6 +77,7 @@ def plan_bake(layers: BakeLayers, clip: Clip) -> BakePlan:
         sound_frames=layers.frames,
         fps=clip.fps,
         worst_error=layers.worst_error,
+        scale=float(np.cbrt(abs(np.linalg.det(layers.to_mesh[:3, :3])))),
     )
 
 

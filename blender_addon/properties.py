@@ -121,7 +121,7 @@ class EmoFaceCue(PropertyGroup):
         description="The frame at which the face begins to change",
         default=1,
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
     ease: IntProperty(
         name="Ease",
@@ -131,7 +131,12 @@ class EmoFaceCue(PropertyGroup):
         soft_max=50,
         default=10,
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
+    )
+    marker: StringProperty(
+        name="Marker",
+        description="The name of the marker on the timeline that shows this cue",
+        options={"HIDDEN"},
     )
     emotion: EnumProperty(
         name="Emotion",
@@ -139,7 +144,7 @@ class EmoFaceCue(PropertyGroup):
         items=EMOTION_ITEMS,
         default="happy",
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
     preference: FloatProperty(
         name="Preference",
@@ -149,7 +154,7 @@ class EmoFaceCue(PropertyGroup):
         default=1.0,
         subtype="FACTOR",
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
     second: EnumProperty(
         name="Mixed With",
@@ -157,7 +162,7 @@ class EmoFaceCue(PropertyGroup):
         items=((live.NONE, "Nothing", "One emotion alone"), *EMOTION_ITEMS),
         default=live.NONE,
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
     share: FloatProperty(
         name="Share",
@@ -167,7 +172,7 @@ class EmoFaceCue(PropertyGroup):
         default=0.5,
         subtype="FACTOR",
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
     intensity: FloatProperty(
         name="Intensity",
@@ -177,7 +182,7 @@ class EmoFaceCue(PropertyGroup):
         default=1.0,
         step=5,
         options=set(),
-        update=live.changed,
+        update=live.cue_changed,
     )
 
 
@@ -245,6 +250,12 @@ class EmoFaceChoices(PropertyGroup):
     )
     cues: CollectionProperty(type=EmoFaceCue, description="What the face feels from which frame on")
     active_cue: IntProperty(name="Cue", description="The cue that is shown below", options=set())
+    show_markers: BoolProperty(
+        name="Show as Markers",
+        description="Show the cues as markers on the timeline",
+        options=set(),
+        update=live.markers_changed,
+    )
     mouth_emotion: EnumProperty(
         name="Mouth Emotion",
         description=(

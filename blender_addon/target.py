@@ -84,6 +84,11 @@ def warnings(obj: Object, scene: Scene) -> list[str]:
     key = obj.data.shape_keys
     if key is not None and key.animation_data is not None:
         found += _hidden_by_animation(key)
+    if key is not None and ownership.plain_keys(key):
+        found.append(
+            "Keys of an earlier bake, made plain, move this face too: delete or mute them before "
+            "you animate again."
+        )
     sharing = [o.name for o in scene.objects if o.data is obj.data and o is not obj]
     if sharing:
         found.append(f"“{sharing[0]}” shares this mesh and will move too.")

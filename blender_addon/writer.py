@@ -8,6 +8,7 @@ The Action plays in the NLA (measured in 4.2, 4.5, 5.0 and 5.2: custom propertie
 read them evaluate there as in an active Action), so the artist's active Action is never touched.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from emoface_core.emotions import AUTO, MAX_INTENSITY
 
-from . import compat, ownership
+from . import compat, ownership, thinning
 from .motion import Motion, motion_from_bytes
 from .naming import (
     INTENSITY,
@@ -34,7 +35,7 @@ from .naming import (
     property_of_path,
     value_path,
 )
-from .plan import BakePlan
+from .plan import BakePlan, KeyPlan
 from .styling import Style, styled
 
 SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
@@ -62,7 +63,7 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
     made_intensity = _ensure_intensity(obj, source.intensity)
     made_basis = _ensure_basis(obj)
     key = obj.data.shape_keys
-    names = _add_keys(obj, plan)
+    names = add_keys(obj, plan.keys)
     record = BakeRecord(
         keys=tuple(names),
         made_basis=made_basis or (before is not None and before.made_basis),
@@ -75,6 +76,7 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
         fps=plan.fps,
         frame_keys=len(plan.frames) * len(plan.keys),
         worst_error=plan.worst_error,
+        scale=plan.scale,
     )
     key[RECORD] = record.to_json()
     _add_curves(obj, key, plan, names)
@@ -111,14 +113,14 @@ def _ensure_basis(obj: Object) -> bool:
     return True
 
 
-def _add_keys(obj: Object, plan: BakePlan) -> list[str]:
+def add_keys(obj: Object, plans: Sequence[KeyPlan]) -> list[str]:
     """Add the shape keys after the artist's, whose active one stays active. Their names."""
     active = obj.active_shape_key_index
     basis = obj.data.shape_keys.reference_key
     rest = np.empty(len(basis.points) * 3, np.float32)
     basis.points.foreach_get("co", rest)
     names = []
-    for key_plan in plan.keys:
+    for key_plan in plans:
         block = obj.shape_key_add(name=key_plan.name, from_mix=False)
         _widen(block, key_plan.values, driven=key_plan.layer == DRIVEN)
         block.value = 0.0  # new keys are at 1 from Blender 5.0 on
@@ -137,7 +139,7 @@ def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None
             key[name] = 0.0
             path = curve_path(name)
         curve = made.new_curve(path, f"EmoFace {key_plan.layer.capitalize()}")
-        _fill(curve, plan.frames, key_plan.values)
+        fill(curve, plan.frames, key_plan.values)
     animation = key.animation_data or key.animation_data_create()
     active = animation.nla_tracks.active
     track = animation.nla_tracks.new()
@@ -149,7 +151,7 @@ def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None
         animation.nla_tracks.active = active
 
 
-def _fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
+def fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
     """Put key frames into a curve, in the place of those it has."""
     points = curve.keyframe_points
     if len(points) != len(frames):
@@ -227,25 +229,87 @@ def restyle(obj: Object, style: Style) -> bool:
     count = len(motion.speech_keys)
     names = record.keys[: count + len(motion.emotion_keys)]
     frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
-    actions = ownership.our_actions(key)
-    curves = {
-        (key_of_path(curve.data_path) or property_of_path(curve.data_path)): curve
-        for action in actions
-        for curve in compat.action_curves(action)
-    }
+    curves = our_curves(key)
     for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
         if name in curves:
-            _fill(curves[name], frames, values)
+            fill(curves[name], frames, values)
             if name in key.key_blocks:
                 driven = property_of_path(curves[name].data_path) is not None
                 _widen(key.key_blocks[name], values, driven=driven)
-    for action in actions:
-        action.update_tag()
     feeling = style.feeling
-    preference = None if feeling.emotion == AUTO else feeling.preference
-    key[RECORD] = replace(record, emotion=feeling.emotion, preference=preference).to_json()
-    key.update_tag()
+    key[RECORD] = replace(
+        record,
+        emotion=feeling.emotion,
+        preference=None if feeling.emotion == AUTO else feeling.preference,
+        frame_keys=len(frames) * len(record.keys),
+    ).to_json()
+    _tag(key)
     return True
+
+
+def our_curves(key: Key) -> dict[str | None, Any]:
+    """The curves of our Action by the shape key, or its custom property, that they move."""
+    return {
+        key_of_path(curve.data_path) or property_of_path(curve.data_path): curve
+        for action in ownership.our_actions(key)
+        for curve in compat.action_curves(action)
+    }
+
+
+def _tag(key: Key) -> None:
+    for action in ownership.our_actions(key):
+        action.update_tag()
+    key.update_tag()
+
+
+def thin(obj: Object, tolerance: float) -> tuple[int, int, float]:
+    """Leave only the key frames that the motion of a baked face needs.
+
+    `tolerance`: millimetres that any vertex may err, at intensity 1. Returns how many key frames
+    there were and are now, and the error that they leave in millimetres. Whole curves only: one
+    that already has fewer key frames than there are frames stays.
+    """
+    record = ownership.record_of(obj)
+    key = obj.data.shape_keys
+    if record is None:
+        return 0, 0, 0.0
+    whole = {
+        name: places
+        for name, curve in our_curves(key).items()
+        if name in key.key_blocks
+        and len(places := places_of(curve)) > 2
+        and np.all(np.diff(places[:, 0]) == 1)
+    }
+    longest = max((len(places) for places in whole.values()), default=0)
+    whole = {name: places for name, places in whole.items() if len(places) == longest}
+    if not whole:
+        return 0, 0, 0.0
+    rest = _points(key.reference_key)
+    shapes = np.stack([_points(key.key_blocks[name]) - rest for name in whole])
+    columns = np.stack([places[:, 1] for places in whole.values()], axis=1)
+    unit = 1000 / record.scale
+    kept, error = thinning.thin(columns, shapes * np.float32(unit), tolerance)
+    curves = our_curves(key)
+    for (name, places), rows in zip(whole.items(), kept, strict=True):
+        fill(curves[name], places[rows, 0], places[rows, 1])
+    after = sum(map(len, kept))
+    key[RECORD] = replace(record, frame_keys=after).to_json()
+    _tag(key)
+    return columns.size, after, error
+
+
+def places_of(curve: Any) -> NDArray[np.float32]:
+    """(F, 2) frames and values of a curve's key frames."""
+    places = np.empty(2 * len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get("co", places)
+    return places.reshape(-1, 2)
+
+
+def _points(block: Any) -> NDArray[np.float32]:
+    """(V, 3) of a shape key."""
+    points = np.empty(3 * len(block.points), np.float32)
+    block.points.foreach_get("co", points)
+    return points.reshape(-1, 3)
 
 
 def mute(obj: Object, layer: str, muted: bool) -> None:

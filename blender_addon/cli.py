@@ -7,7 +7,8 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
@@ -76,7 +77,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--jobs", metavar="FILE", help="several jobs: a .json list of such options, or a .csv table"
     )
-    made.add_argument("--part", metavar="I/N", help="only the Ith of N parts of the list")
+    made.add_argument(
+        "--part",
+        metavar="I/N",
+        help="only the Ith of N parts of the list; jobs on one file stay together",
+    )
     made.add_argument(
         "--results",
         metavar="FOLDER",
@@ -93,22 +98,23 @@ def main(arguments: Sequence[str]) -> int:
     """Run `bake` and return the exit code: 0 done, 2 bad input, 1 a fault of ours."""
     try:
         options = parser().parse_args(list(arguments))
-        listed = _jobs(options)
+        listed = _groups(_jobs(options))
+        part, count = jobs.parse_part(options.part or "1/1")
         engine = _engine(options)
     except InputError as error:
         _say(f"emoface: {error}")
         return BAD_INPUT
     except SystemExit as end:  # --help
         return int(end.code or 0)
-    if not hasattr(Object, "emoface"):  # from a checkout, with the add-on not turned on
-        properties.register()
     folder = Path(options.results) if options.results else None
+    total = sum(len(group) for group in listed)
     try:
-        results = [
-            result
-            for group in _groups(listed)
-            for result in _Group(group, len(listed), engine, folder, options.again).run()
-        ]
+        with _properties():
+            results = [
+                result
+                for group in listed[part - 1 :: count]
+                for result in _Group(group, total, engine, folder, options.again).run()
+            ]
     finally:
         session.close()
     codes = {_exit_code(result) for result in results}
@@ -137,11 +143,7 @@ def _jobs(options: argparse.Namespace) -> list[_Listed]:
     common = BakeJob(**given)
     read = [common] if options.jobs is None else jobs.read_list(Path(options.jobs), common)
     jobs.check_all(read)
-    listed = [_Listed(number, job) for number, job in enumerate(read, 1)]
-    if options.part is None:
-        return listed
-    part, count = jobs.parse_part(options.part)
-    return [entry for entry in listed if entry.number % count == part % count]
+    return [_Listed(number, job) for number, job in enumerate(read, 1)]
 
 
 def _groups(listed: Sequence[_Listed]) -> list[list[_Listed]]:
@@ -211,7 +213,7 @@ class _Group:
         ]
 
     def _tag(self, entry: _Listed) -> str:
-        return f"[{entry.number}/{self.total}] " if self.total > 1 or entry.number > 1 else ""
+        return f"[{entry.number}/{self.total}] " if self.total > 1 else ""
 
     def _guard(self, entry: _Listed, work: Any) -> Result | None:
         """Do something; the result of a job if it went wrong. Says it."""
@@ -291,11 +293,25 @@ def _spoken(face: str, record: BakeRecord) -> Spoken:
     return Spoken(face, record.sound, record.first_frame, last, len(record.keys))
 
 
+@contextmanager
+def _properties() -> Iterator[None]:
+    """A face's choices, where the add-on is not turned on: bake.py of a checkout."""
+    if hasattr(Object, "emoface"):
+        yield
+        return
+    properties.register()
+    try:
+        yield
+    finally:
+        properties.unregister()
+
+
 def bake(job: BakeJob, engine: Engine, tag: str = "") -> BakeRecord:
     """Open, bake one face, save. EmoFaceError if it cannot be done; the file is then as it was."""
     if job.open:
         _open(job.open)
-    records, _ = _bake_all(job, engine, tag)
+    with _properties():
+        records, _ = _bake_all(job, engine, tag)
     if job.save:
         _save(job.save)
     return records[0][1]

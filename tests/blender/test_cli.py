@@ -90,6 +90,9 @@ def test_several_jobs_go_on_past_a_bad_one(voice: Path, scene_file: Path, tmp_pa
     ("arguments", "said"),
     [
         ([], "needs a sound"),
+        (["--all", "--strip", "b"], "not allowed with"),
+        (["--audio", "a.wav", "--part", "3/2"], "There is no part 3 of 2"),
+        (["--audio", "a.wav", "--preset", "gone.json"], "preset “gone.json” cannot be read"),
         (["--audio", "a.wav", "--strip", "b"], "not allowed with"),
         (["--audio", "a.wav", "--intensity", "2"], "The intensity 2 is not within 0 and 1.5"),
         (["--audio", "a.wav", "--fps", "0"], "0 frames a second cannot be"),
@@ -210,3 +213,111 @@ def test_of_two_heads_one_must_be_named(voice: Path) -> None:
     head_object.add_head(bpy.context, "Ben")
     with pytest.raises(InputError, match="Give --object with one of: Ada, Ben"):
         cli.bake(BakeJob(audio=str(voice)), cli.Engine())
+
+
+@pytest.fixture
+def duet_file(voice: Path, tmp_path: Path) -> Path:
+    """Two heads, three strips named after them, and one that is nobody's."""
+    if bpy.app.version < (4, 3):
+        pytest.skip("this bpy is built without Audaspace")
+    scene = bpy.context.scene
+    scene.render.fps = 25
+    head_object.add_head(bpy.context, "Ada")
+    head_object.add_head(bpy.context, "Ben")
+    for channel, (name, frame) in enumerate(
+        {"Ada_1": 1, "Ben_1": 11, "Ada_2": 101, "hum": 1}.items()
+    ):
+        compat.new_sound_strip(scene, name, str(voice), channel + 1, frame)
+    path = tmp_path / "duet ü.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    return path
+
+
+def spoken(path: Path) -> dict[str, tuple[str, int, int]]:
+    """Who speaks what in a file: sound, first frame, frames."""
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    records = {obj.name: ownership.record_of(obj) for obj in bpy.data.objects}
+    return {name: (r.sound, r.first_frame, r.frames) for name, r in records.items() if r}
+
+
+def test_a_whole_scene_and_its_result_file(duet_file: Path, tmp_path: Path) -> None:
+    out, results = tmp_path / "out.blend", tmp_path / "results"
+    options = ["--open", str(duet_file), "--all", "--save", str(out), "--results", str(results)]
+    assert cli.main(options) == 0
+    assert spoken(out) == {"Ada": ("Ada_1 and 1 more", 1, 150), "Ben": ("Ben_1", 11, 50)}
+    (result,) = [json.loads(path.read_text("utf-8")) for path in results.iterdir()]
+    assert (result["state"], result["faces"][0]["last_frame"]) == ("done", 150)
+    assert result["left_out"] == ["“hum” is left out. Its name and its channel's name no face."]
+
+
+def test_jobs_on_one_file_are_saved_together_and_not_done_twice(
+    duet_file: Path, voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, results, jobs = tmp_path / "out.blend", tmp_path / "results", tmp_path / "jobs.json"
+    same = {"open": str(duet_file), "save": str(out)}
+    listed = [
+        {**same, "id": "ada", "strip": ["Ada_1", "Ada_2"], "object": "Ada", "emotion": "sad"},
+        {**same, "id": "ben", "strip": "Ben_1", "object": "Ben"},
+        {**same, "id": "nobody", "strip": "gone", "object": "Ben"},
+    ]
+    jobs.write_text(json.dumps(listed[:2]))
+    options = ["--jobs", str(jobs), "--results", str(results)]
+    assert cli.main(options) == 0
+    assert set(spoken(out)) == {"Ada", "Ben"}
+    first = out.stat().st_mtime_ns
+    capsys.readouterr()
+    assert cli.main(options) == 0
+    assert capsys.readouterr().err.count("already done") == 2
+    assert out.stat().st_mtime_ns == first
+    assert cli.main([*options, "--part", "2/2"]) == 0
+    assert not capsys.readouterr().err, "neighbours on one file are one part"
+    assert cli.main([*options, "--part", "1/2"]) == 0
+    assert "[2/2] already done" in capsys.readouterr().err
+    write_voice(voice, 1.0)  # the sound was recorded again
+    jobs.write_text(json.dumps(listed))
+    assert cli.main(options) == 2
+    assert out.stat().st_mtime_ns > first
+    assert set(spoken(out)) == {"Ada", "Ben"}, "what went well is saved"
+    assert out.with_name("out.blend1").is_file(), "what was there before"
+    states = {path.stem: json.loads(path.read_text("utf-8"))["state"] for path in results.iterdir()}
+    assert states == {"ada": "done", "ben": "done", "nobody": "failed"}
+
+
+def test_a_preset_and_the_faces_own_choices(voice: Path, tmp_path: Path) -> None:
+    preset = tmp_path / "wütend.json"
+    preset.write_text('{"emoface_preset": 1, "values": {"emotion": "angry", "intensity": 0.5}}')
+    with cli._properties():
+        face = head_object.add_head(bpy.context, "Ada")
+        face.emoface.emotion = "sad"
+        assert cli.bake(BakeJob(audio=str(voice)), cli.Engine()).emotion == "sad"
+        assert (
+            cli.bake(BakeJob(audio=str(voice), preset=str(preset)), cli.Engine()).emotion == "angry"
+        )
+        assert face["emoface_intensity"] == pytest.approx(0.5)
+        again = BakeJob(audio=str(voice), preset=str(preset), emotion="happy", intensity=1.2)
+        assert cli.bake(again, cli.Engine()).emotion == "happy"
+        assert face["emoface_intensity"] == pytest.approx(1.2)
+
+
+def test_nobody_to_speak_is_one_line(duet_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bpy.data.objects["Ada"].name = "Cleo"
+    bpy.data.objects["Ben"].name = "Dan"
+    assert cli.main(["--all"]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines == [
+        "emoface: No face's name stands in the name of a sound strip or its channel. "
+        "Name them so, or give --strip and --object."
+    ]
+
+
+def test_a_fault_of_ours_is_one_too(
+    voice: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    head_object.add_head(bpy.context, "Ada")
+    monkeypatch.setattr(cli, "Job", fail)
+    assert cli.main(["--audio", str(voice), "--results", str(tmp_path)]) == 1
+    result = json.loads((tmp_path / "0001.json").read_text("utf-8"))
+    assert (result["state"], result["code"]) == ("failed", "fault")

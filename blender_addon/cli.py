@@ -70,6 +70,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--emotion", help=f"{AUTO} (from the voice), {', '.join(EMOTIONS)}")
     made.add_argument("--intensity", type=float, metavar="F", help="0 to 1.5 (1)")
     made.add_argument("--preference", type=float, metavar="F", help="0 all voice, 1 all choice (1)")
+    made.add_argument(
+        "--eyes",
+        action="store_true",
+        default=None,
+        help="blink and look about, too, as the face's panel says; without it the eyes do only "
+        "what speech and emotion make them do, or what the preset says",
+    )
     made.add_argument("--fps", type=float, metavar="F", help="give the scene this frame rate first")
     made.add_argument("--start-frame", type=int, metavar="N", help="where the sound file begins")
     made.add_argument("--open", metavar="FILE.blend", help="open this file first")
@@ -187,8 +194,8 @@ class _Group:
     def run(self) -> list[Result]:
         """Do the jobs; what goes wrong with one is in its result, and does not stop the others."""
         began = time.monotonic()
-        if self.open and self.folder is not None:
-            self.source = jobs.digest_of_file(Path(self.open))
+        if self.folder is not None:
+            self.source = jobs.digest_of_file(Path(self.open or bpy.data.filepath))
         failed = self._guard(self.listed[0], self._open)
         if failed is not None:
             return [self._end(entry, replace(failed, job=entry.job)) for entry in self.listed]
@@ -345,13 +352,14 @@ def _bake_all(
 
 def _takes(job: BakeJob) -> tuple[list[_Take], list[str]]:
     """Who speaks what, in the open file; and the strips that nobody speaks, with the reason."""
+    preset = presets.read(Path(job.preset)) if job.preset else None
     if not job.all:
         face = target.check(_face(job.object))
         scene = _scene_of(face)
         if job.fps is not None:
             _set_rate(scene, job.fps)
         sounds = _heard(job, scene)
-        return [_Take(face, _wish(job, face, sounds))], []
+        return [_Take(face, _wish(job, preset, face, sounds))], []
     scene = _scene_of(_face(job.object)) if job.object else bpy.context.scene
     if job.fps is not None:
         _set_rate(scene, job.fps)
@@ -370,14 +378,16 @@ def _takes(job: BakeJob) -> tuple[list[_Take], list[str]]:
         sounds = [
             strips.heard_of_strip(strips.choose(scene, strip), scene, scene) for strip in wanted
         ]
-        takes.append(_Take(face, _wish(job, face, sounds)))
+        takes.append(_Take(face, _wish(job, preset, face, sounds)))
     return takes, left_out
 
 
-def _wish(job: BakeJob, face: Object, sounds: Sequence[strips.Heard]) -> Wish:
+def _wish(
+    job: BakeJob, preset: presets.Preset | None, face: Object, sounds: Sequence[strips.Heard]
+) -> Wish:
     """What the options say; where they say nothing, the preset; else the face's own choices."""
-    if job.preset:
-        presets.apply(presets.read(Path(job.preset)), face)
+    if preset is not None:
+        presets.apply(preset, face)
     wish = wish_of(face, *sounds)
     emotion = wish.emotion if job.emotion is None else job.emotion
     preference = wish.preference if job.preference is None else job.preference
@@ -386,6 +396,7 @@ def _wish(job: BakeJob, face: Object, sounds: Sequence[strips.Heard]) -> Wish:
         emotion=emotion,
         preference=None if emotion == AUTO else preference,
         intensity=wish.intensity if job.intensity is None else job.intensity,
+        eyes=None if job.preset and not job.eyes else job.eyes,
     )
 
 

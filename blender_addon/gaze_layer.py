@@ -16,9 +16,11 @@ from emoface_core.face.eyes import EyeSettings
 from emoface_core.layers import BakeLayers
 
 from . import compat, ownership, writer
+from .cues import weights_over_time
 from .gaze import BLINK, LAYER, SOUND, HeardSound, eye_keys, eye_values, is_driven, lids
 from .naming import RECORD, BakeRecord, curve_path, key_name, layer_of_key, value_path
 from .plan import KeyPlan
+from .styling import Style
 
 Floats = NDArray[np.float32]
 
@@ -39,11 +41,10 @@ def sound_of(obj: Object) -> HeardSound | None:
         return None
 
 
-def show(obj: Object, settings: EyeSettings, weights: Floats) -> bool:
+def show(obj: Object, settings: EyeSettings, style: Style) -> bool:
     """Give a baked face the layer, or change the one it has; False if the bake left no sound.
 
-    `weights` (F, 8): what is felt in the frames of the bake's motion. Keys that the artist
-    deleted stay deleted.
+    `style` says what is felt when. Keys that the artist deleted stay deleted.
     """
     record, sound, motion = ownership.record_of(obj), sound_of(obj), writer.motion_of(obj)
     actions = ownership.our_actions(obj.data.shape_keys) if record is not None else []
@@ -51,8 +52,10 @@ def show(obj: Object, settings: EyeSettings, weights: Floats) -> bool:
         return False
     key = obj.data.shape_keys
     count, before = len(motion.speech), (len(motion.speech) - record.frames) // 2
-    felt = weights[before : before + record.frames]
     frames = np.arange(count, dtype=np.float32) + np.float32(record.first_frame - before)
+    there = frames + np.float32(writer.scene_offset(key))
+    weights = weights_over_time(style.feeling.mixture(), style.cues, there, motion.voice)
+    felt = weights[before : before + record.frames]
     made = compat.key_action_of(actions[0])
     if not _names(record):
         plans = eye_keys(sound, settings, felt, count, motion.fps)
@@ -85,13 +88,11 @@ def hide(obj: Object) -> None:
 def drive(obj: Object) -> None:
     """Let blinks heed the keys that show, after some were added or muted."""
     record, sound = ownership.record_of(obj), sound_of(obj)
-    if record is None or sound is None:
+    if record is None or sound is None or not _names(record):
         return
     key = obj.data.shape_keys
     blocks = key.key_blocks
     mine = {name for name in _names(record) if name in blocks}
-    if not mine:
-        return
     rest = _places(key.reference_key)
     driven = {key_name(LAYER, name) for name in ("eyeBlink_L", "eyeBlink_R")}
     driven |= {key_name(LAYER, name) for name in ("eyeWide_L", "eyeWide_R")}

@@ -17,7 +17,7 @@ from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
-from . import live, target
+from . import gaze_layer, live, target
 from .join import Part, check_apart, join
 from .naming import BakeRecord
 from .plan import plan_bake
@@ -44,6 +44,7 @@ class Wish:
     preference: float | None
     intensity: float  # of a first bake
     more: tuple[Heard, ...] = ()  # what else the face speaks, at other places of the timeline
+    eyes: bool | None = None  # whether it shall blink and look about; None: as chosen for it
 
     @property
     def sounds(self) -> tuple[Heard, ...]:
@@ -166,7 +167,8 @@ class Job:
             intensity=self.wish.intensity,
         )
         self.record = write_bake(obj, plan_bake(layers, clip), source)
-        live.after_bake(obj)
+        gaze_layer.keep_sound(obj, layers)
+        live.after_bake(obj, eyes=self.wish.eyes)
         self.fraction, self.state = 1.0, "done"
 
     def _end(self, error: EmoFaceError) -> None:

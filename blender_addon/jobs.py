@@ -41,6 +41,7 @@ class BakeJob:
     emotion: str | None = None  # None: the preset's, or from the voice
     intensity: float | None = None
     preference: float | None = None
+    eyes: bool = False  # blinks and gaze
     fps: float | None = None
     start_frame: int | None = None
     save: str = ""
@@ -53,7 +54,8 @@ class BakeJob:
 
 
 _NUMBERS = {"intensity": (int, float), "preference": (int, float), "fps": (int, float)}
-_KINDS: dict[str, Any] = {**_NUMBERS, "start_frame": int, "strip": (str, list), "all": bool}
+_SWITCHES = {"all": bool, "eyes": bool}
+_KINDS: dict[str, Any] = {**_NUMBERS, **_SWITCHES, "start_frame": int, "strip": (str, list)}
 _NAMES = [field.name for field in fields(BakeJob)]
 
 
@@ -119,7 +121,7 @@ def _read_cell(name: str, cell: str) -> Any:
         raise InputError(f"A job's “{name}” cannot be “{cell}”.", _ASK) from None
     if name == "strip":
         return [part.strip() for part in cell.split("|")]
-    if name == "all":
+    if name in _SWITCHES:
         return cell.casefold() in {"1", "true", "yes", "x"}
     return cell
 
@@ -271,7 +273,7 @@ def _same_file(one: str, other: str) -> bool:
 def digest_of_file(path: Path) -> str:
     """Its sha256; "" if there is none to read."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file:  # a folder, such as "", is an OSError too
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

@@ -8,7 +8,9 @@ from typing import Any
 
 from bpy.types import Context, Object
 
-from . import markers, ownership, writer
+from emoface_core.face.eyes import EyeSettings
+
+from . import gaze_layer, markers, ownership, writer
 from .cues import Cue, Feeling
 from .styling import RegionStyle, SpeechStyle, Style
 
@@ -54,13 +56,18 @@ def apply(obj: Object, *, feeling: Feeling | None = None) -> bool:
     """Take a face's properties to the animation on it; False if there is none of ours."""
     if ownership.record_of(obj) is None or obj.data.library is not None:
         return False
-    done = writer.restyle(obj, style_of(obj, feeling or baked_feeling(obj)))
+    style = style_of(obj, feeling or baked_feeling(obj))
+    done = writer.restyle(obj, style)
     apply_mutes(obj)
+    apply_eyes(obj, style)
     return done
 
 
-def after_bake(obj: Object) -> None:
-    """A new bake is as the engine made it: give it what was chosen for the face before."""
+def after_bake(obj: Object, *, eyes: bool | None = None) -> None:
+    """A new bake is as the engine made it: give it what was chosen for the face before.
+
+    `eyes`: whether it shall blink and look about, from now on; None: as was chosen.
+    """
     feeling = baked_feeling(obj)
     if feeling is None or not hasattr(obj, "emoface"):
         return
@@ -68,6 +75,20 @@ def after_bake(obj: Object) -> None:
     if style != Style(feeling):
         writer.restyle(obj, style)
     apply_mutes(obj)
+    if eyes is not None:
+        with _hold():
+            obj.emoface.eyes.show = eyes
+    apply_eyes(obj, style)
+
+
+def apply_eyes(obj: Object, style: Style | None = None) -> None:
+    """Give a baked face blinks and gaze, or take them away, as its properties say."""
+    eyes = obj.emoface.eyes
+    if not eyes.show:
+        gaze_layer.hide(obj)
+        return
+    settings = EyeSettings(eyes.seed, eyes.blinks_per_minute, eyes.gaze)
+    gaze_layer.show(obj, settings, style or style_of(obj, baked_feeling(obj)))
 
 
 def apply_mutes(obj: Object) -> None:
@@ -97,14 +118,21 @@ _updates = _Updates()
 
 
 @contextmanager
-def together(obj: Object) -> Iterator[None]:
-    """Change several properties of a face, and take them to its animation once."""
-    feeling = Feeling(obj.emoface.emotion, obj.emoface.preference)
+def _hold() -> Iterator[None]:
+    """Change properties without an effect on the face yet."""
     _updates.held += 1
     try:
         yield
     finally:
         _updates.held -= 1
+
+
+@contextmanager
+def together(obj: Object) -> Iterator[None]:
+    """Change several properties of a face, and take them to its animation once."""
+    feeling = Feeling(obj.emoface.emotion, obj.emoface.preference)
+    with _hold():
+        yield
     now = Feeling(obj.emoface.emotion, obj.emoface.preference)
     apply(obj, feeling=now if now != feeling else None)
     markers.show(obj)
@@ -136,6 +164,14 @@ def mute_changed(choices: Any, _context: Context) -> None:
     """A layer was silenced, or shows again."""
     if not _updates.held:
         apply_mutes(choices.id_data)
+        gaze_layer.drive(choices.id_data)  # a blink minds the lids that show
+
+
+def eyes_changed(eyes: Any, _context: Context) -> None:
+    """Blinks and gaze were changed."""
+    obj = eyes.id_data
+    if not _updates.held and ownership.record_of(obj) is not None and obj.data.library is None:
+        apply_eyes(obj)
 
 
 def markers_changed(choices: Any, _context: Context) -> None:

@@ -18,6 +18,7 @@ from bpy.props import (
 from bpy.types import Context, Object, PropertyGroup, Scene
 
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
+from emoface_core.face.eyes import MOST_BLINKS
 
 from . import live, strips
 from .plan import ROOM
@@ -111,6 +112,56 @@ class EmoFaceRegions(PropertyGroup):
     cheeks: _strength("Cheeks & Nose", "Emotion of cheeks and nose: raised cheeks, a sneer")
     mouth: _strength("Mouth", "Emotion of the lips: a smile, a frown")
     jaw: _strength("Jaw", "Emotion of the jaw: dropped in surprise, pushed forward in anger")
+
+
+class EmoFaceEyes(PropertyGroup):
+    """Blinks and gaze, which no voice tells."""
+
+    show: BoolProperty(
+        name="Blinks & Gaze",
+        description=(
+            "Let the eyes blink and look about: more in speech, most where phrases end, in the "
+            "way of what is felt. A layer of its own, changed at once"
+        ),
+        default=True,
+        options=set(),
+        update=live.eyes_changed,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Another number gives other moments, the same number always the same ones",
+        min=0,
+        default=0,
+        options=set(),
+        update=live.eyes_changed,
+    )
+    blinks_per_minute: FloatProperty(
+        name="Blinks per Minute",
+        description=(
+            "How often the eyes blink while speaking; most people 10 to 33 times. 0 is never"
+        ),
+        min=0.0,
+        max=MOST_BLINKS,
+        default=20.0,
+        step=100,
+        precision=0,
+        options=set(),
+        update=live.eyes_changed,
+    )
+    gaze: FloatProperty(
+        name="Gaze",
+        description=(
+            "How far the eyes move: small steps over the viewer's face, looks away and back. "
+            "0 keeps them ahead"
+        ),
+        min=0.0,
+        max=2.0,
+        default=1.0,
+        step=5,
+        subtype="FACTOR",
+        options=set(),
+        update=live.eyes_changed,
+    )
 
 
 class EmoFaceCue(PropertyGroup):
@@ -268,6 +319,7 @@ class EmoFaceChoices(PropertyGroup):
         update=live.changed,
     )
     regions: PointerProperty(type=EmoFaceRegions)
+    eyes: PointerProperty(type=EmoFaceEyes)
     speech_style: PointerProperty(type=EmoFaceSpeechStyle)
     mute_speech: BoolProperty(
         name="Mute Speech",
@@ -307,7 +359,14 @@ def chosen_face(context: Context) -> Object | None:
     return active if active is not None and active.type == "MESH" else None
 
 
-CLASSES = (EmoFaceSpeechStyle, EmoFaceRegions, EmoFaceCue, EmoFaceChoices, EmoFaceScene)
+CLASSES = (
+    EmoFaceSpeechStyle,
+    EmoFaceRegions,
+    EmoFaceEyes,
+    EmoFaceCue,
+    EmoFaceChoices,
+    EmoFaceScene,
+)
 
 
 def register() -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from bpy.types import Context, Panel, UILayout
 
-from . import ownership
+from . import gaze_layer, ownership
 from .cue_tools import is_face
 from .naming import INTENSITY, INTENSITY_PATH
 from .properties import chosen_face
@@ -66,6 +66,29 @@ class EMOFACE_PT_speech_style(_Sub, Panel):
         column.operator("emoface.reset_style", icon="LOOP_BACK").group = "speech_style"
 
 
+class EMOFACE_PT_eyes(_Sub, Panel):
+    """Blinks and gaze."""
+
+    bl_idname = "EMOFACE_PT_eyes"
+    bl_label = "Blinks & Gaze"
+    bl_order = 15
+
+    def draw_header(self, context: Context) -> None:
+        """The switch of the layer."""
+        self.layout.prop(chosen_face(context).emoface.eyes, "show", text="")
+
+    def draw(self, context: Context) -> None:
+        """How often, how far, and when."""
+        face = chosen_face(context)
+        column = _column(self.layout)
+        column.active = face.emoface.eyes.show
+        for name in ("blinks_per_minute", "gaze"):
+            column.prop(face.emoface.eyes, name, slider=True)
+        column.prop(face.emoface.eyes, "seed")
+        if ownership.record_of(face) is not None and not gaze_layer.sound_of(face):
+            self.layout.label(text="Animate again to get them", icon="INFO")
+
+
 class EMOFACE_PT_layers(_Sub, Panel):
     """Speech and emotion as layers, and making them the artist's own."""
 
@@ -105,4 +128,4 @@ def _eye(row: UILayout, choices: object, name: str) -> None:
     row.prop(choices, name, text="", icon="HIDE_ON" if muted else "HIDE_OFF", invert_checkbox=True)
 
 
-CLASSES = (EMOFACE_PT_regions, EMOFACE_PT_speech_style, EMOFACE_PT_layers)
+CLASSES = (EMOFACE_PT_regions, EMOFACE_PT_speech_style, EMOFACE_PT_eyes, EMOFACE_PT_layers)

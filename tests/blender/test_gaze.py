@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The eyes' layer: lids meet under any emotion, it comes and goes alone, and plays by itself."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
 
-from blender_addon import compat, gaze_layer, ownership, plan, writer
+from blender_addon import compat, flatten, gaze_layer, live, ownership, plan, writer
 from blender_addon.cues import Feeling
 from blender_addon.gaze import SOUND, HeardSound, lids
 from blender_addon.naming import INTENSITY
@@ -73,10 +75,8 @@ def performance() -> BakeLayers:
     )
 
 
-def felt(made: BakeLayers, obj: bpy.types.Object, feeling: str = "happy") -> np.ndarray:
-    weights = np.zeros((len(writer.motion_of(obj).speech), 8), np.float32)
-    weights[:, made.emotion_names.index(feeling)] = 1
-    return weights
+def feels(feeling: str = "happy") -> Style:
+    return Style(Feeling(feeling))
 
 
 def add_head() -> bpy.types.Object:
@@ -89,11 +89,11 @@ def add_head() -> bpy.types.Object:
     return obj
 
 
-def baked(first: int = 11) -> tuple[bpy.types.Object, BakeLayers]:
+def baked(first: int = 11) -> bpy.types.Object:
     obj, made = add_head(), performance()
     writer.write_bake(obj, plan.plan_bake(made, clip(FRAMES, FPS, first)), SOURCE)
     gaze_layer.keep_sound(obj, made)
-    return obj, made
+    return obj
 
 
 def in_head_frame(points: np.ndarray) -> np.ndarray:
@@ -140,10 +140,10 @@ def curves_of(obj: bpy.types.Object) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("feeling", ["happy", "sad", "fearful"])
 @pytest.mark.parametrize("intensity", [0.0, 1.0, 1.3])
 def test_lids_meet_whatever_is_felt(feeling: str, intensity: float) -> None:
-    obj, made = baked()
-    assert gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), felt(made, obj, feeling))
+    obj = baked()
+    assert gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), feels(feeling))
     # Changed afterwards: the blinks' own curves are not written again.
-    assert writer.restyle(obj, Style(Feeling(feeling)))
+    assert writer.restyle(obj, feels(feeling))
     obj[INTENSITY] = intensity
     obj.update_tag()
     frames = shut_frames(feeling=feeling)
@@ -156,17 +156,17 @@ def test_lids_meet_whatever_is_felt(feeling: str, intensity: float) -> None:
 
 
 def test_a_muted_emotion_does_not_hold_the_lids() -> None:
-    obj, made = baked()
-    gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), felt(made, obj))
+    obj = baked()
+    gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), feels())
     writer.mute(obj, "emotion", True)
     gaze_layer.drive(obj)
     np.testing.assert_allclose(gaps(obj, shut_frames()[0]), 0, atol=0.1)
 
 
 def test_lids_that_the_artist_poses_still_meet() -> None:
-    obj, made = baked()
-    gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), felt(made, obj, "neutral"))
-    writer.restyle(obj, Style(Feeling("neutral")))
+    obj = baked()
+    gaze_layer.show(obj, replace(SETTINGS, gaze=0.0), feels("neutral"))
+    writer.restyle(obj, feels("neutral"))
     frame = shut_frames(feeling="neutral")[0]
     key = obj.data.shape_keys
     name = "emoface.emotion.eyeSquint_L"
@@ -176,12 +176,11 @@ def test_lids_that_the_artist_poses_still_meet() -> None:
 
 
 def test_eyes_turn_as_planned() -> None:
-    obj, made = baked(first=1)
-    weights = felt(made, obj)
-    gaze_layer.show(obj, EyeSettings(seed=1, blinks_per_minute=0, gaze=2.0), weights)
-    before = (len(weights) - FRAMES) // 2
+    obj = baked(first=1)
+    gaze_layer.show(obj, EyeSettings(seed=1, blinks_per_minute=0, gaze=2.0), feels())
+    made = performance()
     sound = HeardSound.of(made)
-    scene = Scene(sound.seconds, sound.phrases, weights[before:][:FRAMES], FPS)
+    scene = Scene(sound.seconds, sound.phrases, made.emotion_weights, FPS)
     yaw, _ = gaze_curves(np.arange(FRAMES) / FPS, plan_gaze(scene, EyeSettings(seed=1)))
     assert np.abs(yaw).max() > 2
     for t in (0, int(np.abs(yaw).argmax()), int(yaw.argmin()), FRAMES - 1):
@@ -189,25 +188,25 @@ def test_eyes_turn_as_planned() -> None:
 
 
 def test_at_rest_around_the_sound() -> None:
-    obj, made = baked(first=50)
+    obj = baked(first=50)
     rest = evaluated(obj, 1)
-    gaze_layer.show(obj, SETTINGS, felt(made, obj))
+    gaze_layer.show(obj, SETTINGS, feels())
     for frame in (-500, 1, 1000):
         np.testing.assert_array_equal(evaluated(obj, frame), rest)
 
 
 def test_changes_at_once_and_comes_and_goes_without_a_trace() -> None:
-    obj, made = baked()
-    weights = felt(made, obj)
+    obj = baked()
+    style = feels()
     bare, record = snapshot(), ownership.record_of(obj)
-    gaze_layer.show(obj, SETTINGS, weights)
+    gaze_layer.show(obj, SETTINGS, style)
     first = curves_of(obj)
     assert len(ownership.record_of(obj).keys) == len(record.keys) + len(EYE_SHAPES) + 2
-    gaze_layer.show(obj, replace(SETTINGS, seed=3), weights)
+    gaze_layer.show(obj, replace(SETTINGS, seed=3), style)
     other = curves_of(obj)
     assert first.keys() == other.keys()
     assert any(not np.array_equal(first[path], other[path]) for path in first)
-    gaze_layer.show(obj, SETTINGS, weights)
+    gaze_layer.show(obj, SETTINGS, style)
     again = curves_of(obj)
     for path in first:
         np.testing.assert_array_equal(first[path], again[path])
@@ -223,7 +222,7 @@ def test_a_new_bake_and_its_removal_take_the_layer_along() -> None:
     for _ in range(2):
         writer.write_bake(obj, plan.plan_bake(made, clip(FRAMES, FPS, 11)), SOURCE)
         gaze_layer.keep_sound(obj, made)
-        gaze_layer.show(obj, SETTINGS, felt(made, obj))
+        gaze_layer.show(obj, SETTINGS, feels())
     keys = [block.name for block in obj.data.shape_keys.key_blocks]
     assert len(keys) == len(set(keys)) == 1 + len(ownership.record_of(obj).keys)
     ownership.remove_bake(obj)
@@ -231,23 +230,23 @@ def test_a_new_bake_and_its_removal_take_the_layer_along() -> None:
 
 
 def test_a_deleted_key_stays_deleted_and_an_old_bake_is_left_alone() -> None:
-    obj, made = baked()
-    weights = felt(made, obj)
-    gaze_layer.show(obj, SETTINGS, weights)
+    obj = baked()
+    style = feels()
+    gaze_layer.show(obj, SETTINGS, style)
     obj.shape_key_remove(obj.data.shape_keys.key_blocks["emoface.eyes.eyeLookUp_L"])
-    assert gaze_layer.show(obj, replace(SETTINGS, seed=9), weights)
+    assert gaze_layer.show(obj, replace(SETTINGS, seed=9), style)
     assert "emoface.eyes.eyeLookUp_L" not in obj.data.shape_keys.key_blocks
     gaze_layer.hide(obj)
     del obj.data.shape_keys[SOUND]
-    assert not gaze_layer.show(obj, SETTINGS, weights)
+    assert not gaze_layer.show(obj, SETTINGS, style)
     obj.data.shape_keys[SOUND] = "{}"
-    assert not gaze_layer.show(obj, SETTINGS, weights)
+    assert not gaze_layer.show(obj, SETTINGS, style)
 
 
 def test_drivers_need_no_python_and_fit_into_what_blender_keeps() -> None:
     head = load_head()
-    obj, made = baked()
-    gaze_layer.show(obj, SETTINGS, felt(made, obj))
+    obj = baked()
+    gaze_layer.show(obj, SETTINGS, feels())
     for curve in obj.data.shape_keys.animation_data.drivers:
         assert curve.driver.is_simple_expression and curve.driver.is_valid
     every = {f"emoface.emotion.{n}": s for n, s in zip(head.shape_names, head.shapes, strict=True)}
@@ -256,6 +255,70 @@ def test_drivers_need_no_python_and_fit_into_what_blender_keeps() -> None:
     for lid in lids(head.vertices, every, sound).values():
         assert len(lid.expression) < 256
         assert set(lid.reads.values()) <= set(every)
+
+
+def test_plain_keys_blink_as_before() -> None:
+    obj = baked()
+    gaze_layer.show(obj, SETTINGS, feels("sad"))
+    frames = [*shut_frames(feeling="sad"), 60, 61]
+    before = [evaluated(obj, frame) for frame in frames]
+    flatten.to_plain_keys(obj, bpy.context.scene)
+    assert not list(obj.data.shape_keys.animation_data.drivers)
+    for frame, wanted in zip(frames, before, strict=True):
+        np.testing.assert_allclose(evaluated(obj, frame), wanted, atol=1e-3)  # of a centimetre
+
+
+@pytest.fixture
+def addon() -> Iterator[None]:
+    assert addon_utils.enable("blender_addon") is not None
+    yield
+    addon_utils.disable("blender_addon")
+
+
+def blinks_of(obj: bpy.types.Object) -> np.ndarray:
+    return curves_of(obj)['["emoface.eyes.eyeBlink_L"]'][:, 1]
+
+
+@pytest.mark.usefixtures("addon")
+def test_the_panel_s_choices_reach_the_eyes_at_once() -> None:
+    obj = baked()
+    speech = curves_of(obj)
+    live.after_bake(obj)
+    first = blinks_of(obj)
+    assert first.max() > 0.99
+    obj.emoface.eyes.seed = 5
+    assert not np.array_equal(blinks_of(obj), first)
+    obj.emoface.eyes.seed = 0
+    np.testing.assert_array_equal(blinks_of(obj), first)
+    obj.emoface.eyes.blinks_per_minute = 0
+    assert not blinks_of(obj).any()
+    obj.emoface.eyes.show = False
+    assert curves_of(obj).keys() == speech.keys()
+    obj.emoface.emotion = "sad"  # no eyes come back by that
+    assert curves_of(obj).keys() == speech.keys()
+
+
+@pytest.mark.usefixtures("addon")
+def test_a_surprised_cue_blinks_less() -> None:
+    obj = baked()
+    obj.emoface.eyes.blinks_per_minute = 40
+    counts = []
+    for emotion in ("fearful", "surprised"):
+        obj.emoface.emotion = emotion
+        live.after_bake(obj)
+        live.apply(obj, feeling=Feeling(emotion))
+        counts.append(int((np.diff((blinks_of(obj) > 0.5).astype(int)) == 1).sum()))
+    assert counts[0] > counts[1] > 0
+
+
+@pytest.mark.usefixtures("addon")
+def test_without_a_window_the_eyes_are_left_alone_unless_asked_for() -> None:
+    obj = baked()
+    live.after_bake(obj, eyes=False)
+    assert not any("eyes" in path for path in curves_of(obj))
+    assert not obj.emoface.eyes.show
+    live.after_bake(obj, eyes=True)
+    assert any("eyes" in path for path in curves_of(obj))
 
 
 def test_the_sound_travels_in_the_file() -> None:

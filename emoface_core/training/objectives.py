@@ -66,7 +66,7 @@ class TaughtObjective(nn.Module):
             bites = _among(batch.phones, self.contact_phones)
             seen = bites > 0  # all of these, and every fourth frame
             seen[:, ::4] = True
-            at_teeth = (voiced * (1.0 + 2.0 * bites))[seen]
+            at_teeth = (voiced * (1.0 + 5.0 * bites))[seen]
             gap, teeth = self.vertices.lip_gap, self.vertices.teeth_gap
             closures = [touching(gap(p), gap(t), at_lips) for p, t in moved.fused]
             contacts = [

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One command for everything: `python3 build.py demo | test | extension | wheels | assets | train`.
+"""One command for everything: `python3 build.py demo | example | test | extension …`.
 
 Needs Python 3.11 or later and nothing else: environments with pinned packages are made in `.venv*`
 beside this file, and the system libraries that Blender links to are seen to first.
@@ -272,6 +272,13 @@ def demo(arguments: argparse.Namespace) -> int:
     return run_code(command)
 
 
+def example(arguments: argparse.Namespace) -> int:
+    """Make a small .blend to try things in: our head, a voice, two shots with an emotion each."""
+    python = main_environment("blender", "demo")
+    out = Path(arguments.out).absolute()
+    return run_code([python, ROOT / "blender_addon" / "demo.py", "--example", "--out", out])
+
+
 def test(arguments: argparse.Namespace) -> int:
     """Lint, types and every test; says which Blenders ran and which did not."""
     asked = list(BPY) if arguments.blender == "all" else (arguments.blender or "").split(",")
@@ -412,6 +419,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--intensity", type=float, help="0 to 1.5 (default 1)")
     one.add_argument("--head", help="a mesh with FLAME's vertices: .npz, .ply or .obj")
     one.add_argument("--out", help="folder for what is made (default: out/demo)")
+    one = add(example, "example")
+    one.add_argument("--out", default=str(ROOT / "out" / "example"), help="folder (out/example)")
     one = add(test, "test")
     one.add_argument("--blender", help=f"also in these: all, or some of {','.join(BPY)}")
     one.add_argument("--real", action="store_true", help="also in the real programs (root, Debian)")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`build.py demo`: a clip spoken by the head in real Blender, as .blend, .mp4 and contact sheet.
 
+`build.py example`: a small .blend to try things in: our head, two shots with an emotion each.
 Runs in a Python with the `bpy` module, from a checkout; it is not part of the extension's zip.
 """
 
@@ -28,6 +29,7 @@ if __package__ in {None, ""}:  # run as a script: make the packages beside this 
 import blender_addon
 from blender_addon import compat, strips
 from blender_addon.job import Job, Wish
+from blender_addon.naming import INTENSITY, INTENSITY_PATH
 from blender_addon.session import Engine, session
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.errors import EmoFaceError, InputError
@@ -35,6 +37,8 @@ from emoface_core.layers import BakeLayers
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIP = ROOT / "emoface_core" / "assets" / "demo.flac"
+EXAMPLE_FPS = 24
+SHOTS = (("happy", 1.0), ("angry", 1.2))  # of the example: emotion and intensity
 FPS = 30
 SIZE = (560, 630)
 COLUMNS, ROWS, TILE = 8, 5, (192, 216)
@@ -107,21 +111,7 @@ def speak(face: Object, sound: Path, emotion: str, intensity: float) -> BakeLaye
 
 def light_and_frame(scene: Scene, face: Object) -> None:
     """Workbench with studio light, and a camera on the face."""
-    corners = [face.matrix_world @ Vector(corner) for corner in face.bound_box]
-    low = Vector([min(c[i] for c in corners) for i in range(3)])
-    high = Vector([max(c[i] for c in corners) for i in range(3)])
-    size = high - low
-    aim = Vector((low.x + 0.5 * size.x, low.y + 0.3 * size.y, low.z + 0.53 * size.z))
-    camera_data = bpy.data.cameras.new("Camera")
-    camera_data.lens, camera_data.sensor_fit, camera_data.sensor_height = 85.0, "VERTICAL", 24.0
-    turn, far = math.radians(9), 0.76 * size.z * 85.0 / 24.0
-    camera = bpy.data.objects.new("Camera", camera_data)
-    camera.location = aim + Vector((math.sin(turn), -math.cos(turn), 0.06)) * far
-    camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
-    camera_data.clip_start, camera_data.clip_end = far * 0.01, far * 10
-    scene.collection.objects.link(camera)
-    scene.camera = camera
-
+    scene.camera = add_camera(scene, face, "Camera", turn=9.0, height=0.76)
     scene.world = bpy.data.worlds.new("World")
     scene.world.color = (0.055, 0.06, 0.07)
     colours: Any = scene.view_settings
@@ -129,7 +119,29 @@ def light_and_frame(scene: Scene, face: Object) -> None:
     scene.render.engine = "BLENDER_WORKBENCH"  # type: ignore[assignment]  # types know one only
     # Half a second a frame on two cores with no graphics card; world-space cavity would double it.
     scene.display.render_aa = "5"
-    shading = scene.display.shading
+    shade(scene.display.shading)
+
+
+def add_camera(scene: Scene, face: Object, name: str, turn: float, height: float) -> Object:
+    """A camera on the face, `turn` degrees to its left; `height`: the part of it that is seen."""
+    corners = [face.matrix_world @ Vector(corner) for corner in face.bound_box]
+    low = Vector([min(c[i] for c in corners) for i in range(3)])
+    high = Vector([max(c[i] for c in corners) for i in range(3)])
+    size = high - low
+    aim = Vector((low.x + 0.5 * size.x, low.y + 0.3 * size.y, low.z + 0.53 * size.z))
+    camera_data = bpy.data.cameras.new(name)
+    camera_data.lens, camera_data.sensor_fit, camera_data.sensor_height = 85.0, "VERTICAL", 24.0
+    angle, far = math.radians(turn), height * size.z * 85.0 / 24.0
+    camera = bpy.data.objects.new(name, camera_data)
+    camera.location = aim + Vector((math.sin(angle), -math.cos(angle), 0.06)) * far
+    camera.rotation_euler = (aim - camera.location).to_track_quat("-Z", "Y").to_euler()
+    camera_data.clip_start, camera_data.clip_end = far * 0.01, far * 10
+    scene.collection.objects.link(camera)
+    return camera
+
+
+def shade(shading: Any) -> None:
+    """Studio light on the colours of the materials."""
     shading.light, shading.studio_light, shading.color_type = "STUDIO", "paint.sl", "MATERIAL"
     shading.show_cavity, shading.cavity_type = True, "SCREEN"
     shading.show_specular_highlight = True
@@ -222,12 +234,14 @@ def quiet() -> Iterator[None]:
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of `build.py demo`; InputError on what cannot be."""
     parser = argparse.ArgumentParser(prog="build.py demo", allow_abbrev=False)
+    parser.add_argument("--example", action="store_true")
     parser.add_argument("--audio", default=str(CLIP))
     parser.add_argument("--emotion", default="happy", choices=(AUTO, *EMOTIONS))
     parser.add_argument("--intensity", type=float, default=1.0)
     parser.add_argument("--head")
-    parser.add_argument("--out", default=str(ROOT / "out" / "demo"))
+    parser.add_argument("--out")
     chosen = parser.parse_args(arguments)
+    chosen.out = chosen.out or str(ROOT / "out" / ("example" if chosen.example else "demo"))
     if not 0 <= chosen.intensity <= MAX_INTENSITY:
         raise InputError("The intensity is out of range.", f"Give 0 to {MAX_INTENSITY:g}.")
     if not Path(chosen.audio).is_file():
@@ -270,13 +284,65 @@ def make(chosen: argparse.Namespace) -> dict[str, Path]:
     return made
 
 
+def make_example(chosen: argparse.Namespace) -> dict[str, Path]:
+    """A scene to try things in: two shots of one take, an emotion cue each, ready to play."""
+    out = Path(chosen.out)
+    out.mkdir(parents=True, exist_ok=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = EXAMPLE_FPS, 1.0
+    face = add_face(None)
+    light_and_frame(scene, face)
+    speak(face, CLIP, AUTO, 1.0)
+    cut_into_shots(scene, face)
+    bpy.data.sounds[0].pack()  # nothing beside the .blend is needed
+    set_up_window()
+    scene.sync_mode = "AUDIO_SYNC"
+    scene.frame_set(scene.frame_start)
+    path = out / "example.blend"
+    bpy.context.preferences.filepaths.save_version = 0
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+    return {"example": path}
+
+
+def cut_into_shots(scene: Scene, face: Object) -> None:
+    """A camera and an emotion cue for each half of the take, and an intensity that is keyed."""
+    length = scene.frame_end - scene.frame_start + 1
+    cameras = [scene.camera, add_camera(scene, face, "Camera 2", turn=-38.0, height=0.6)]
+    for number, ((emotion, intensity), camera) in enumerate(zip(SHOTS, cameras, strict=True)):
+        first = scene.frame_start + number * length // len(SHOTS)
+        marker = scene.timeline_markers.new(f"Shot {number + 1}", frame=first)
+        marker.camera = camera
+        scene.frame_set(first)
+        bpy.ops.emoface.add_cue()
+        cue = face.emoface.cues[face.emoface.active_cue]
+        # The second emotion rises before the cut, so that the shot begins with it.
+        cue.ease = 8
+        cue.frame = first - cue.ease * number
+        cue.emotion, cue.intensity = emotion, intensity
+    for frame, strength in ((scene.frame_end - 24, 1.0), (scene.frame_end, 0.3)):
+        face[INTENSITY] = strength
+        face.keyframe_insert(INTENSITY_PATH, frame=frame)
+
+
+def set_up_window() -> None:
+    """The file opens on the camera's view, with our sidebar."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            for space in area.spaces:
+                if space.type == "VIEW_3D" and space.shading.type == "SOLID":
+                    shade(space.shading)
+                    space.show_region_ui = True
+                    space.region_3d.view_perspective = "CAMERA"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0; 2 for bad input and 1 for a fault of ours, with one line on what was wrong."""
     try:
         chosen = options(arguments)
         blender_addon.register()
         try:
-            made = make(chosen)
+            made = make_example(chosen) if chosen.example else make(chosen)
         finally:
             session.close()
             blender_addon.unregister()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,47 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, said, tmp_path):
     assert done.returncode == 2, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_example_opens_with_two_shots_and_nothing_missing(tmp_path):
+    done = demo("--example", "--out", tmp_path / "made")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (tmp_path / "made").iterdir()
+    assert path.name == "example.blend"
+    assert path.stat().st_size < 8e6
+    moved = path.rename(tmp_path / "elsewhere.blend")  # it needs nothing beside it
+    code = """
+import bpy, json, sys
+import numpy as np
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])  # without the add-on
+scene = bpy.context.scene
+(face,) = [o for o in scene.objects if o.type == "MESH" and o.data.shape_keys
+           and "emoface_intensity" in o]
+def at(frame):
+    scene.frame_set(frame)
+    mesh = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    points = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", points)
+    return points
+def strength(frame):
+    scene.frame_set(frame)
+    return round(face["emoface_intensity"], 2)
+cuts = [m.frame for m in scene.timeline_markers]
+middle = (cuts[1] + scene.frame_end) // 2
+print(json.dumps({
+    "missing": [i.filepath for i in bpy.data.images if i.source == "FILE" and not i.has_data]
+               + [l.filepath for l in bpy.data.libraries],
+    "packed": [s.packed_file is not None for s in bpy.data.sounds],
+    "cameras": [m.camera.name for m in scene.timeline_markers],
+    "intensity": [strength(1), strength(scene.frame_end)],
+    "moves": float(np.abs(at(middle) - at(1)).max()),
+}))
+"""
+    command = [sys.executable, "-c", code, moved]
+    opened = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = json.loads(next(line for line in opened.stdout.splitlines() if line.startswith("{")))
+    assert said["missing"] == []
+    assert said["packed"] == [True]
+    assert said["cameras"] == ["Camera", "Camera 2"]
+    assert said["intensity"] == [1.0, 0.3]
+    assert said["moves"] > 1e-3

@@ -3,7 +3,8 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import lru_cache
 
 KEY_PREFIX = "emoface."
 INTENSITY = "emoface_intensity"  # custom property of the object
@@ -63,7 +64,7 @@ def _escape(name: str) -> str:
 
 
 def _unescape(name: str) -> str:
-    return re.sub(r"\\(.)", r"\1", name)
+    return re.sub(r"\\(.)", r"\1", name) if "\\" in name else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,23 @@ class BakeRecord:
 
     def to_json(self) -> str:
         """For a custom property."""
-        return json.dumps({"version": VERSION, **asdict(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps({"version": VERSION, **values})
 
     @staticmethod
     def from_json(text: str) -> "BakeRecord | None":
         """None if it is not one that this version can read."""
-        try:
-            values = json.loads(text)
-            if values.pop("version") != VERSION:
-                return None
-            names = {field.name for field in fields(BakeRecord)}
-            record = BakeRecord(**{k: v for k, v in values.items() if k in names})
-        except (ValueError, TypeError, AttributeError, KeyError):
+        return _record(text)
+
+
+@lru_cache(maxsize=16)  # the panel asks at every redraw
+def _record(text: str) -> BakeRecord | None:
+    try:
+        values = json.loads(text)
+        if values.pop("version") != VERSION:
             return None
-        return BakeRecord(**{**asdict(record), "keys": tuple(record.keys)})
+        names = {field.name for field in fields(BakeRecord)}
+        kept = {name: value for name, value in values.items() if name in names}
+        return BakeRecord(**{**kept, "keys": tuple(kept["keys"])})
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return None

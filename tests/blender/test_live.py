@@ -231,6 +231,41 @@ def test_plain_keys_leave_the_artists_action_active(face: bpy.types.Object) -> N
     close(shown(face, 20), before)
 
 
+def test_undo_and_redo_take_the_face_along(face: bpy.types.Object) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    plain = shown(face, 30)
+    face.emoface.regions.mouth = 0.0
+    bpy.ops.ed.undo_push(message="a region")
+    calm = shown(face, 30)
+    assert np.abs(calm - plain).max() > 1e-4
+    bpy.context.scene.frame_set(10)
+    bpy.ops.emoface.add_cue()
+    face.emoface.cues[0].emotion = "angry"
+    bpy.ops.ed.undo_push(message="a cue")
+    angry = shown(face, 30)
+    for step, wanted, cues in (("undo", calm, 0), ("undo", plain, 0), ("redo", calm, 0),
+                               ("redo", angry, 1)):  # fmt: skip
+        getattr(bpy.ops.ed, step)()
+        face = bpy.data.objects["Anna"]
+        close(shown(face, 30), wanted)
+        assert len(face.emoface.cues) == cues
+    face.emoface.regions.mouth = 1.0
+    assert np.abs(shown(face, 30) - angry).max() > 1e-4, "and goes on from there"
+
+
+def test_undo_brings_back_what_was_made_plain(face: bpy.types.Object) -> None:
+    before = shown(face, 30)
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.emoface.to_plain_keys()
+    bpy.ops.ed.undo_push(message="plain")
+    bpy.ops.ed.undo()
+    face = bpy.data.objects["Anna"]
+    assert ownership.record_of(face) is not None
+    close(shown(face, 30), before)
+    face.emoface.emotion = "sad"
+    close(shown(face, 30), speech_at(30) + emotion_at(30, "sad"))
+
+
 def test_an_animation_of_the_former_version_says_what_to_do(face: bpy.types.Object) -> None:
     del face.data.shape_keys["emoface_motion"]
     before = shown(face, 20)

@@ -31,6 +31,7 @@ _PRESS = {"mouthPress_L", "mouthPress_R"}
 # Lips this far apart (metres, of the performance as made) are shut, respectively free.
 _SHUT, _FREE = 0.0003, 0.0020
 _EFFORT = 0.002  # metres that the lips' own muscles close: from here on it is a full closure
+_LOOSE, _BITE = 0.12, 0.28  # of mouthRollLower: up to here m, b, p; from here on f and v
 _SQUEEZE, _RELAX = 0.001, 0.0025  # metres between the lips at closing force 2 and 0
 
 
@@ -89,12 +90,15 @@ def styled(motion: Motion, style: Style, first_frame: float) -> tuple[Floats, Fl
 def speech_curves(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: float) -> Floats:
     """Curves (F, R) of the speech keys, in the style.
 
-    Lips that were shut stay shut however far the jaw or the lips open otherwise; their closing
-    force then presses or loosens them.
+    Lips that were shut stay shut however far the jaw or the lips open otherwise, and a lower lip
+    at the teeth stays there; the closing force presses or loosens lips that are shut.
     """
     gains = np.array([_speech_gain(key, style) for key in keys], np.float32)
     made = curves * gains
-    if "mouthClose" in keys and (style != SpeechStyle(strength=style.strength)):
+    if "mouthRollLower" in keys:
+        bite = _smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
+        made += bite[:, None] * (curves * np.float32(style.strength) - made)
+    if "mouthClose" in keys and style != SpeechStyle(strength=style.strength):
         made[:, keys.index("mouthClose")] += _closing(curves, made, keys, style)
     made = _smoothed(made, keys, style, fps)
     return _moved(made, style.offset)

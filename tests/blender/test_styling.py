@@ -7,7 +7,7 @@ import pytest
 from blender_addon.plan import ROOM
 from blender_addon.styling import REGIONS, SpeechStyle, lip_slopes, region_of, speech_curves
 from emoface_core.face.head import load_head
-from emoface_core.face.measures import jaw_opening, lip_gap
+from emoface_core.face.measures import jaw_opening, lip_gap, lip_teeth_gap
 from emoface_core.training.articulation import articulate
 from emoface_core.training.phones import PhoneSpan
 
@@ -53,6 +53,21 @@ def test_closed_lips_stay_closed(spoken: np.ndarray, style: dict[str, float]) ->
     assert np.abs(made - spoken).max() > 0.02
     assert np.abs(gaps(made)[some] - gaps(spoken)[some]).max() < 0.8
     assert np.abs(made[[0, -1]]).max() == 0, "at rest"
+
+
+@pytest.mark.parametrize("style", [{"jaw_opening": 1.6}, {"lip_opening": 0.4}, {"rounding": 2.0}])
+def test_the_lower_lip_stays_at_the_teeth_in_f_and_v(style: dict[str, float]) -> None:
+    phones = ("sil", "a", "f", "a", "o", "v", "o", "sil")
+    spans = [PhoneSpan(p, 0.15 * n, 0.15 * (n + 1)) for n, p in enumerate(phones)]
+    made = articulate(spans, 1.2, rate=FPS).astype(np.float32)
+    head = load_head()
+    some = made[:, KEYS.index("mouthRollLower")] > 0.3
+    assert some.sum() >= 4
+    before, after = (
+        1000 * lip_teeth_gap(head.vertices + np.tensordot(curves[some], head.shapes, 1), head)
+        for curves in (made, styled(made, **style))
+    )
+    assert np.abs(after - before).max() < 0.1
 
 
 def test_closing_force_presses_and_loosens(spoken: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
-from . import gaze_layer, live, target
+from . import gaze_layer, live, ownership, target
 from .join import Part, check_apart, join
 from .naming import BakeRecord
 from .plan import plan_bake
@@ -166,9 +166,10 @@ class Job:
             preference=self.wish.preference,
             intensity=self.wish.intensity,
         )
-        self.record = write_bake(obj, plan_bake(layers, clip), source)
+        write_bake(obj, plan_bake(layers, clip), source)
         gaze_layer.keep_sound(obj, layers)
         live.after_bake(obj, eyes=self.wish.eyes)
+        self.record = ownership.record_of(obj)
         self.fraction, self.state = 1.0, "done"
 
     def _end(self, error: EmoFaceError) -> None:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The eyes' layer: lids meet under any emotion, it comes and goes alone, and plays by itself."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import addon_utils
 import bpy
 import numpy as np
 import pytest
 
-from blender_addon import compat, flatten, gaze_layer, live, ownership, plan, writer
+from blender_addon import compat, flatten, gaze_layer, head_object, live, ownership, plan, writer
 from blender_addon.cues import Feeling
 from blender_addon.gaze import SOUND, HeardSound, lids
 from blender_addon.naming import INTENSITY
@@ -31,6 +34,9 @@ from emoface_core.layers import BakeLayers
 from .conftest import clip, evaluated, layers
 from .snapshot import differences, snapshot
 
+ROOT = Path(__file__).resolve().parents[2]
+BAKE = ROOT / "blender_addon" / "bake.py"
+DEMO = ROOT / "emoface_core" / "assets" / "demo.flac"
 FPS, FRAMES = 25.0, 200
 SETTINGS = EyeSettings(seed=2, blinks_per_minute=30.0)
 SOURCE = Source(sound="line.wav", emotion="happy", preference=None, intensity=1.0)
@@ -319,6 +325,28 @@ def test_without_a_window_the_eyes_are_left_alone_unless_asked_for() -> None:
     assert not obj.emoface.eyes.show
     live.after_bake(obj, eyes=True)
     assert any("eyes" in path for path in curves_of(obj))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_bake_without_a_window(asked: bool, tmp_path: Path) -> None:
+    head_object.add_head(bpy.context, "Ada")
+    scene, out = tmp_path / "in.blend", tmp_path / "out.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(scene))
+    options = ["--open", scene, "--audio", DEMO, "--save", out, *(["--eyes"] if asked else [])]
+    done = subprocess.run(
+        [sys.executable, str(BAKE), *map(str, options)],
+        text=True,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    bpy.ops.wm.open_mainfile(filepath=str(out))
+    ada = bpy.data.objects["Ada"]
+    names = [block.name for block in ada.data.shape_keys.key_blocks[1:]]
+    assert any(name.startswith("emoface.eyes.") for name in names) == asked
+    assert f"{len(names)} shape keys" in done.stderr
+    assert gaze_layer.sound_of(ada).phrases  # to be had later, without the engine
 
 
 def test_the_sound_travels_in_the_file() -> None:

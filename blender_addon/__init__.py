@@ -6,7 +6,16 @@ import atexit
 import bpy
 from bpy.app.handlers import persistent
 
-from . import batch_panel, cli, operators, panels, preferences, preset_panel, properties
+from . import (
+    batch_panel,
+    cli,
+    linked_panel,
+    operators,
+    panels,
+    preferences,
+    preset_panel,
+    properties,
+)
 from .job import desk
 from .session import session
 from .upkeep import workshop
@@ -25,6 +34,7 @@ def register() -> None:
     properties.register()
     for cls in CLASSES:
         bpy.utils.register_class(cls)
+    linked_panel.register()
     preset_panel.register()
     batch_panel.register()
     bpy.app.handlers.load_pre.append(_leave_file)
@@ -45,6 +55,7 @@ def unregister() -> None:
         bpy.app.handlers.load_pre.remove(_leave_file)
     batch_panel.unregister()
     preset_panel.unregister()
+    linked_panel.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
     properties.unregister()

@@ -15,7 +15,7 @@ from bpy.types import Object, Scene
 
 from emoface_core.errors import EmoFaceError, InputError
 
-from . import strips, target
+from . import casting, strips, target
 from .job import Face, Job, desk, wish_of
 from .preferences import chosen_engine
 from .session import session
@@ -78,6 +78,7 @@ class Queue:
             raise InputError(
                 "No strip has a face.", "Choose a face in the list, or name the strips after faces."
             )
+        casting.check_meshes([obj for obj, _ in faces])
         self.entries = [Entry(Face.of(obj), home.name, tuple(names)) for obj, names in faces]
 
     def cancel(self, entry: Entry) -> None:
@@ -154,7 +155,7 @@ class Queue:
 def scene_of(face: Object, home: Scene) -> Scene:
     """The scene whose frame rate counts: that of the strips if the face is in it, else its own."""
     scenes = [home, bpy.context.scene, *bpy.data.scenes]
-    return next((scene for scene in scenes if face.name in scene.objects), home)
+    return next((scene for scene in scenes if scene in face.users_scene), home)
 
 
 queue = Queue()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from bpy.types import Object, Scene
 
+from emoface_core.errors import InputError
+
 from . import strips, target
 from .strips import SoundStrip
 
@@ -102,3 +104,15 @@ def _holds(text: list[str], name: list[str]) -> bool:
 
 def _words(text: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(text)]
+
+
+def check_meshes(faces: Sequence[Object]) -> None:
+    """InputError if two faces that are to speak share a mesh: only one bake fits on it."""
+    seen: dict[int, str] = {}
+    for face in faces:
+        other = seen.setdefault(face.data.session_uid, face.name)
+        if other != face.name:
+            raise InputError(
+                f"“{other}” and “{face.name}” share one mesh, so they can only move alike.",
+                "Object > Relations > Make Single User > Object & Data, or leave one of them out.",
+            )

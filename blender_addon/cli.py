@@ -22,7 +22,7 @@ from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.files import atomic_path
 
-from . import casting, jobs, presets, properties, strips, target
+from . import casting, jobs, linked, ownership, presets, properties, strips, target
 from .job import Job, Wish, wish_of
 from .jobs import BakeJob, Result, Spoken
 from .naming import INTENSITY, BakeRecord
@@ -66,6 +66,12 @@ def parser() -> argparse.ArgumentParser:
         "with --object only that face's",
     )
     made.add_argument("--object", metavar="NAME", help="the face; not needed if there is only one")
+    made.add_argument(
+        "--make-local",
+        action="store_true",
+        default=None,
+        help="give a linked character's face a mesh of this file's own, so that it can be baked",
+    )
     made.add_argument("--preset", metavar="FILE", help="a preset of the panel: emotion and style")
     made.add_argument("--emotion", help=f"{AUTO} (from the voice), {', '.join(EMOTIONS)}")
     made.add_argument("--intensity", type=float, metavar="F", help="0 to 1.5 (1)")
@@ -339,7 +345,7 @@ def _bake_all(
         name = take.face.name
         record = Job(session.client(engine), take.face, take.wish).run(_Progress(f"{tag}{name}"))
         if job.intensity is not None:
-            take.face[INTENSITY] = job.intensity
+            ownership.intensity_home(take.face)[INTENSITY] = job.intensity
         made.append((name, record))
         last = record.first_frame + record.frames - 1
         kept = f"to be saved as {job.save}" if job.save else "not saved (give --save FILE.blend)"
@@ -354,7 +360,7 @@ def _takes(job: BakeJob) -> tuple[list[_Take], list[str]]:
     """Who speaks what, in the open file; and the strips that nobody speaks, with the reason."""
     preset = presets.read(Path(job.preset)) if job.preset else None
     if not job.all:
-        face = target.check(_face(job.object))
+        face = _usable(_face(job.object), job)
         scene = _scene_of(face)
         if job.fps is not None:
             _set_rate(scene, job.fps)
@@ -373,12 +379,13 @@ def _takes(job: BakeJob) -> tuple[list[_Take], list[str]]:
         )
     takes = []
     for name in names:
-        face = target.check(bpy.data.objects[name])
+        face = _usable(scene.objects[name], job)
         wanted = [role.strip for role in roles if role.face == name]
         sounds = [
             strips.heard_of_strip(strips.choose(scene, strip), scene, scene) for strip in wanted
         ]
         takes.append(_Take(face, _wish(job, preset, face, sounds)))
+    casting.check_meshes([take.face for take in takes])
     return takes, left_out
 
 
@@ -442,12 +449,14 @@ def _open(name: str) -> None:
 
 def _face(name: str) -> Object:
     """The object of that name, or the only one that can be a face."""
-    possible = casting.possible_faces(bpy.data.objects)
+    # An override has the name of what it overrides, which is in no scene.
+    here = [obj for obj in bpy.data.objects if obj.users_scene]
+    possible = casting.possible_faces(here)
     if name:
-        obj = bpy.data.objects.get(name)
-        if obj is None:
+        same = [obj for obj in here if obj.name == name] or [bpy.data.objects.get(name)]
+        if same[0] is None:
             raise InputError(f"There is no object “{name}”.", _choices(possible))
-        return obj
+        return same[0]
     if len(possible) != 1:
         raise InputError(f"{len(possible)} objects can be faces.", _choices(possible))
     return possible[0]
@@ -459,10 +468,17 @@ def _choices(objects: Sequence[Object]) -> str:
     return f"Give --object with one of: {', '.join(obj.name for obj in objects)}."
 
 
+def _usable(face: Object, job: BakeJob) -> Object:
+    """The face, with a mesh of its own if that is wished; InputError says why it cannot be used."""
+    if job.make_local and linked.needs_local_mesh(face):
+        linked.make_mesh_local(face)
+    return target.check(face)
+
+
 def _scene_of(obj: Object) -> Scene:
     scenes = [bpy.context.scene, *bpy.data.scenes]
     for scene in scenes:
-        if obj.name in scene.objects:
+        if scene in obj.users_scene:
             return scene
     raise InputError(f"“{obj.name}” is in no scene.", "Put it into one.")
 

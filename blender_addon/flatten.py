@@ -70,7 +70,9 @@ def _flat(obj: Object, name: str, curve: Any) -> Floats | None:
     """(F, 2) key frames of a driven key; None if only playing the scene can tell."""
     if layer_of_key(name) != writer.DRIVEN or ownership.is_animated(obj):
         return None
-    return writer.places_of(curve) * np.float32([1, obj.get(INTENSITY, 1.0)])
+    return writer.places_of(curve) * np.float32(
+        [1, ownership.intensity_home(obj).get(INTENSITY, 1.0)]
+    )
 
 
 def _sample(obj: Object, scene: Scene, curves: dict[str, Any]) -> dict[str, Floats]:

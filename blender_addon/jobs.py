@@ -37,6 +37,7 @@ class BakeJob:
     strip: str | tuple[str, ...] = ""
     all: bool = False  # every strip that is heard, to the face that its name says
     object: str = ""
+    make_local: bool = False  # give a linked face a mesh of this file's own
     preset: str = ""
     emotion: str | None = None  # None: the preset's, or from the voice
     intensity: float | None = None
@@ -54,7 +55,7 @@ class BakeJob:
 
 
 _NUMBERS = {"intensity": (int, float), "preference": (int, float), "fps": (int, float)}
-_SWITCHES = {"all": bool, "eyes": bool}
+_SWITCHES = {"all": bool, "eyes": bool, "make_local": bool}
 _KINDS: dict[str, Any] = {**_NUMBERS, **_SWITCHES, "start_frame": int, "strip": (str, list)}
 _NAMES = [field.name for field in fields(BakeJob)]
 

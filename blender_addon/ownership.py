@@ -92,10 +92,23 @@ def remove_properties(key: Key) -> None:
             del key[name]
 
 
+def intensity_home(obj: Object) -> Any:
+    """The datablock whose custom property is a face's intensity: the object, nearly always.
+
+    A library override forgets custom properties that its source does not have, so there it is the
+    mesh, which is local if there is a bake on it.
+    """
+    override = obj.override_library
+    if override is None or override.reference is None or INTENSITY in override.reference:
+        return obj
+    return obj.data
+
+
 def remove_intensity(obj: Object) -> None:
     """Take away the intensity, unless the artist or another face uses it."""
-    if INTENSITY in obj and not is_animated(obj) and not _drives_another(obj):
-        del obj[INTENSITY]
+    home = intensity_home(obj)
+    if INTENSITY in home and not is_animated(obj) and not _drives_another(home):
+        del home[INTENSITY]
 
 
 def remove_keys(obj: Object, names: list[str]) -> None:
@@ -171,17 +184,17 @@ def _remove_keys(obj: Object, names: list[str], made_basis: bool) -> None:
 
 def is_animated(obj: Object) -> bool:
     """Whether somebody keyed or drove the intensity: then it is theirs."""
-    animation = obj.animation_data
+    animation = intensity_home(obj).animation_data
     if animation is None:
         return False
     curves = [*compat.curves_in_use(animation), *animation.drivers]
     return any(curve.data_path == INTENSITY_PATH for curve in curves)
 
 
-def _drives_another(obj: Object) -> bool:
-    """Whether a copy of the face still takes its intensity from this object."""
+def _drives_another(home: Any) -> bool:
+    """Whether a copy of the face still takes its intensity from this datablock."""
     return any(
-        target.id == obj and target.data_path == INTENSITY_PATH
+        target.id == home and target.data_path == INTENSITY_PATH
         for key in bpy.data.shape_keys
         if key.animation_data is not None
         for curve in key.animation_data.drivers

@@ -18,13 +18,14 @@ from bpy.types import Object, Property
 from emoface_core.errors import InputError
 from emoface_core.files import atomic_path
 
-from . import compat, folders
-from .naming import INTENSITY, INTENSITY_PATH
+from . import folders, ownership
+from .naming import INTENSITY
 
 FORMAT = 1
 SUFFIX = ".json"
 _LARGEST = 1_000_000  # bytes; a preset has about a thousand
-_OF_THE_SHOT = {"name", "rna_type", "source", "strip", "file", "first_frame"}
+_OF_THE_SHOT = {"name", "rna_type", "source", "strip", "file", "first_frame", "show_markers"}
+_OF_ONE_FACE = {"seed"}  # two characters that blink in step look like machines
 _NOT_KEPT = ("active", "mute")  # of the panel and of the moment
 _PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM"}  # a list or a text is of the shot: cues, words
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
@@ -50,7 +51,7 @@ def _properties(group: Any, path: str = "") -> Iterator[tuple[str, Any, Property
     """Path, owner and property of each choice that a preset keeps; groups within groups too."""
     for prop in group.bl_rna.properties:
         name = prop.identifier
-        if name in _OF_THE_SHOT or name.startswith(_NOT_KEPT) or prop.is_hidden:
+        if name in _OF_THE_SHOT | _OF_ONE_FACE or name.startswith(_NOT_KEPT) or prop.is_hidden:
             continue
         if prop.type in _PLAIN and not prop.is_readonly:
             yield path + name, group, prop
@@ -71,8 +72,9 @@ def capture(face: Object, name: str) -> Preset:
             values[path] = sorted(value)  # type: ignore[type-var]
         else:
             values[path] = _rounded(value)
-    if INTENSITY in face and "intensity" in values:
-        values["intensity"] = _rounded(float(face[INTENSITY]))
+    home = ownership.intensity_home(face)
+    if INTENSITY in home and "intensity" in values:
+        values["intensity"] = _rounded(float(home[INTENSITY]))
     return Preset(name, values)
 
 
@@ -104,9 +106,10 @@ def apply(preset: Preset, face: Object) -> list[str]:
                 setattr(known[other][0], known[other][1].identifier, before[other])
             raise _bad(preset.name, path, preset.values[path]) from None
         done.append(path)
-    if "intensity" in wanted and INTENSITY in face and not _is_animated(face):
-        face[INTENSITY] = float(wanted["intensity"])
-        face.update_tag()
+    home = ownership.intensity_home(face)
+    if "intensity" in wanted and INTENSITY in home and not ownership.is_animated(face):
+        home[INTENSITY] = float(wanted["intensity"])
+        home.update_tag()
     return [path for path in preset.values if path not in known]
 
 
@@ -119,14 +122,6 @@ def _as_blender(value: Value, prop: Property) -> Any:
     if isinstance(value, list):
         return set(value) if prop.type == "ENUM" else tuple(value)
     return value
-
-
-def _is_animated(face: Object) -> bool:
-    animation = face.animation_data
-    if animation is None:
-        return False
-    curves = [*compat.curves_in_use(animation), *animation.drivers]
-    return any(curve.data_path == INTENSITY_PATH for curve in curves)
 
 
 def _checked(name: str, path: str, value: Any, prop: Any) -> bool:

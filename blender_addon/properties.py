@@ -38,6 +38,9 @@ EMOTION_ITEMS = (
     *((name, name.capitalize(), _ABOUT[name]) for name in EMOTIONS),
 )
 
+# On a linked character: what is chosen there can be changed, and is saved with the override.
+KEPT = {"LIBRARY_OVERRIDABLE"}
+
 
 def _is_mesh(_self: PropertyGroup, obj: Object) -> bool:
     return obj.type == "MESH"
@@ -57,6 +60,7 @@ def _strength(name: str, description: str) -> Any:
         step=5,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
 
@@ -71,6 +75,7 @@ def _smoothing(name: str, description: str, longest: float) -> Any:
         step=1,
         precision=3,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
 
@@ -84,10 +89,10 @@ class EmoFaceSpeechStyle(PropertyGroup):
     lip_closing: _strength("Lip Closing", "How firmly the lips shut on m, b and p")
     rounding: _strength("Rounding", "How far the lips round and protrude in oo, oh and w")
     smoothing_upper: _smoothing(
-        "Smoothing Upper", "Evens out the motion of brows, eyes and cheeks", 0.3
+        "Smooth Upper", "Evens out the motion of brows, eyes and cheeks", 0.3
     )
     smoothing_lower: _smoothing(
-        "Smoothing Lower", "Evens out the motion of mouth and jaw; a little goes a long way", 0.15
+        "Smooth Lower", "Evens out the motion of mouth and jaw; a little goes a long way", 0.15
     )
     offset: FloatProperty(
         name="Timing Offset",
@@ -100,6 +105,7 @@ class EmoFaceSpeechStyle(PropertyGroup):
         step=10,
         precision=2,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
 
@@ -125,6 +131,7 @@ class EmoFaceEyes(PropertyGroup):
         ),
         default=True,
         options=set(),
+        override=KEPT,
         update=live.eyes_changed,
     )
     seed: IntProperty(
@@ -133,6 +140,7 @@ class EmoFaceEyes(PropertyGroup):
         min=0,
         default=0,
         options=set(),
+        override=KEPT,
         update=live.eyes_changed,
     )
     blinks_per_minute: FloatProperty(
@@ -146,6 +154,7 @@ class EmoFaceEyes(PropertyGroup):
         step=100,
         precision=0,
         options=set(),
+        override=KEPT,
         update=live.eyes_changed,
     )
     gaze: FloatProperty(
@@ -160,6 +169,7 @@ class EmoFaceEyes(PropertyGroup):
         step=5,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.eyes_changed,
     )
 
@@ -172,6 +182,7 @@ class EmoFaceCue(PropertyGroup):
         description="The frame at which the face begins to change",
         default=1,
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     ease: IntProperty(
@@ -182,6 +193,7 @@ class EmoFaceCue(PropertyGroup):
         soft_max=50,
         default=10,
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     marker: StringProperty(
@@ -195,6 +207,7 @@ class EmoFaceCue(PropertyGroup):
         items=EMOTION_ITEMS,
         default="happy",
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     preference: FloatProperty(
@@ -205,6 +218,7 @@ class EmoFaceCue(PropertyGroup):
         default=1.0,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     second: EnumProperty(
@@ -213,6 +227,7 @@ class EmoFaceCue(PropertyGroup):
         items=((live.NONE, "Nothing", "One emotion alone"), *EMOTION_ITEMS),
         default=live.NONE,
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     share: FloatProperty(
@@ -223,6 +238,7 @@ class EmoFaceCue(PropertyGroup):
         default=0.5,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
     )
     intensity: FloatProperty(
@@ -233,7 +249,48 @@ class EmoFaceCue(PropertyGroup):
         default=1.0,
         step=5,
         options=set(),
+        override=KEPT,
         update=live.cue_changed,
+    )
+
+
+class EmoFaceAccent(PropertyGroup):
+    """A range of frames in which the speech has a strength of its own."""
+
+    first: IntProperty(
+        name="From",
+        description="The first frame of the word or the noise",
+        default=1,
+        options=set(),
+        update=live.changed,
+    )
+    last: IntProperty(
+        name="To",
+        description="Its last frame",
+        default=1,
+        options=set(),
+        update=live.changed,
+    )
+    strength: FloatProperty(
+        name="Strength",
+        description="Of the speech in these frames: 0 mutes a cough, above 1 stresses a word",
+        min=0.0,
+        max=2.0,
+        default=1.0,
+        step=5,
+        subtype="FACTOR",
+        options=set(),
+        update=live.changed,
+    )
+    ease: IntProperty(
+        name="Ease",
+        description="Frames before and after that lead over",
+        min=0,
+        max=10000,
+        soft_max=20,
+        default=3,
+        options=set(),
+        update=live.changed,
     )
 
 
@@ -247,12 +304,14 @@ class EmoFaceChoices(PropertyGroup):
             ("STRIP", "Sequencer", "A sound strip of the Video Sequencer, as it is trimmed there"),
             ("FILE", "File", "A sound file on disk"),
         ),
+        override=KEPT,
     )
     strip: StringProperty(
         name="Strip",
         description="The sound strip that is spoken. Empty: the active one, or the only one",
         search=_search_strips,
         options=set(),
+        override=KEPT,
         search_options={"SORT"},
     )
     file: StringProperty(
@@ -260,12 +319,14 @@ class EmoFaceChoices(PropertyGroup):
         description="The sound file that is spoken: wav, flac, ogg or mp3",
         subtype="FILE_PATH",
         options=set(),
+        override=KEPT,
     )
     first_frame: IntProperty(
         name="Start",
         description="The frame at which the sound file begins",
         default=1,
         options=set(),
+        override=KEPT,
     )
     emotion: EnumProperty(
         name="Emotion",
@@ -273,6 +334,7 @@ class EmoFaceChoices(PropertyGroup):
         items=EMOTION_ITEMS,
         default=AUTO,
         options=set(),
+        override=KEPT,
         update=live.emotion_changed,
     )
     preference: FloatProperty(
@@ -285,6 +347,7 @@ class EmoFaceChoices(PropertyGroup):
         default=1.0,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.emotion_changed,
     )
     intensity: FloatProperty(
@@ -298,13 +361,19 @@ class EmoFaceChoices(PropertyGroup):
         default=1.0,
         step=5,
         options=set(),
+        override=KEPT,
     )
-    cues: CollectionProperty(type=EmoFaceCue, description="What the face feels from which frame on")
+    cues: CollectionProperty(
+        type=EmoFaceCue,
+        description="What the face feels from which frame on",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
     active_cue: IntProperty(name="Cue", description="The cue that is shown below", options=set())
     show_markers: BoolProperty(
         name="Show as Markers",
         description="Show the cues as markers on the timeline",
         options=set(),
+        override=KEPT,
         update=live.markers_changed,
     )
     mouth_emotion: EnumProperty(
@@ -316,21 +385,24 @@ class EmoFaceChoices(PropertyGroup):
         items=((live.SAME, "As the Face", "What the rest of the face feels"), *EMOTION_ITEMS),
         default=live.SAME,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
-    regions: PointerProperty(type=EmoFaceRegions)
-    eyes: PointerProperty(type=EmoFaceEyes)
-    speech_style: PointerProperty(type=EmoFaceSpeechStyle)
+    regions: PointerProperty(type=EmoFaceRegions, override=KEPT)
+    eyes: PointerProperty(type=EmoFaceEyes, override=KEPT)
+    speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
     mute_speech: BoolProperty(
         name="Mute Speech",
         description="Hide what the face does to speak",
         options=set(),
+        override=KEPT,
         update=live.mute_changed,
     )
     mute_emotion: BoolProperty(
         name="Mute Emotion",
         description="Hide the emotion",
         options=set(),
+        override=KEPT,
         update=live.mute_changed,
     )
 
@@ -364,6 +436,7 @@ CLASSES = (
     EmoFaceRegions,
     EmoFaceEyes,
     EmoFaceCue,
+    EmoFaceAccent,
     EmoFaceChoices,
     EmoFaceScene,
 )
@@ -374,7 +447,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     Scene.emoface = PointerProperty(type=EmoFaceScene)
-    Object.emoface = PointerProperty(type=EmoFaceChoices)
+    Object.emoface = PointerProperty(type=EmoFaceChoices, override=KEPT)
 
 
 def unregister() -> None:

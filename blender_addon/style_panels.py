@@ -107,8 +107,9 @@ class EMOFACE_PT_layers(_Sub, Panel):
         row.prop(choices.speech_style, "strength", text="Speech", slider=True)
         row = column.row(align=True)
         _eye(row, choices, "mute_emotion")
-        if ownership.record_of(face) is not None and INTENSITY in face:
-            row.prop(face, INTENSITY_PATH, text="Emotion", slider=True)
+        home = ownership.intensity_home(face)
+        if ownership.record_of(face) is not None and INTENSITY in home:
+            row.prop(home, INTENSITY_PATH, text="Emotion", slider=True)
         else:
             row.prop(choices, "intensity", text="Emotion", slider=True)
         column = layout.column(align=True)

@@ -52,12 +52,14 @@ def _check_editable(obj: Object) -> None:
     if obj.data.library is not None:
         raise InputError(
             f"The mesh of “{obj.name}” is linked from another file, so it cannot get shape keys.",
-            "Make it local (Object > Relations > Make Local), or bake in the file it comes from.",
+            "Press Make Mesh Local (--make-local), or bake in the file it comes from."
+            if obj.library is None
+            else "Make a library override of it, or bake in the file it comes from.",
         )
     if obj.data.override_library is not None:
         raise InputError(
             f"The mesh of “{obj.name}” is a library override, which cannot get shape keys.",
-            "Make it local, or bake in the file it comes from.",
+            "Press Make Mesh Local (--make-local), or bake in the file it comes from.",
         )
     if obj.library is not None:
         raise InputError(

@@ -89,10 +89,11 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
 
 def _ensure_intensity(obj: Object, value: float) -> bool:
     """Whether the property had to be made."""
-    if INTENSITY in obj:
+    home = ownership.intensity_home(obj)
+    if INTENSITY in home:
         return False
-    obj[INTENSITY] = float(value)
-    obj.id_properties_ui(INTENSITY).update(
+    home[INTENSITY] = float(value)
+    home.id_properties_ui(INTENSITY).update(
         min=0.0,
         max=MAX_INTENSITY,
         soft_min=0.0,
@@ -102,7 +103,7 @@ def _ensure_intensity(obj: Object, value: float) -> bool:
         precision=2,
         description="Strength of the emotion: 0 is speech alone, above 1 exaggerates. Can be keyed",
     )
-    obj.property_overridable_library_set(INTENSITY_PATH, True)
+    home.property_overridable_library_set(INTENSITY_PATH, True)
     return True
 
 
@@ -181,9 +182,10 @@ def _add_drivers(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> Non
 def _drive(obj: Object, key: Key, name: str) -> None:
     driver = key.key_blocks[name].driver_add("value").driver
     driver.type = "SCRIPTED"
+    home = ownership.intensity_home(obj)
     for variable, id_type, owner, path in (
         ("curve", "KEY", key, curve_path(name)),
-        ("intensity", "OBJECT", obj, INTENSITY_PATH),
+        ("intensity", home.id_type, home, INTENSITY_PATH),
     ):
         made = driver.variables.new()
         made.name = variable
@@ -319,5 +321,5 @@ def mute(obj: Object, layer: str, muted: bool) -> None:
         return
     blocks = obj.data.shape_keys.key_blocks
     for name in record.keys:
-        if layer_of_key(name) == layer and name in blocks:
+        if layer_of_key(name) == layer and name in blocks and blocks[name].mute != muted:
             blocks[name].mute = muted

@@ -49,7 +49,8 @@ def raw(data):
 
 def make(job, frames=2):
     f = lambda *s: np.zeros(s, np.float32)
-    BakeLayers(f(1, 4, 3), f(frames, 1), f(1, 4, 3), f(frames, 1, 1), f(frames, 1), f(frames, 1),
+    BakeLayers(("a",), f(1, 4, 3), f(frames, 1),
+      ("b",), f(1, 4, 3), f(frames, 1, 1), f(frames, 1), f(frames, 1),
         1.0, 0.0, job.fps, 0.1, f(4, 3), np.zeros((1, 3), np.int32), np.eye(4), ("neutral",),
         ("sil",), f(0), f(0), np.zeros(0, np.int32)).save(job.output)
 

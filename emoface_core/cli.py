@@ -18,7 +18,9 @@ from emoface_core.faults import foreseen, write_report
 COMMANDS = {
     "animate": ("emoface_core.cli_animate", "a sound file to the motion of a face"),
     "evaluate": ("emoface_core.evaluation.cli", "compare a motion with the true one"),
+    "free-run": ("emoface_core.model.free_running", "run a frame-by-frame model on a sound"),
     "train": ("emoface_core.training.trainer", "train a model by a configuration"),
+    "ablations": ("emoface_core.training.ablations", "the paper's claims, tried on a corpus"),
     "corpus": ("emoface_core.training.corpus", "make and look at training data"),
     "datasets": ("emoface_core.training.datasets", "look at captured data; convert FLAME's model"),
     "doctor": ("emoface_core.cli_doctor", "what is here to run with, and what is missing"),

@@ -27,7 +27,7 @@ class TorchEngine:
         if config.decoding != "parallel":
             raise InputError(
                 "This model decodes frame by frame, which the engines do not run.",
-                "Choose a model with decoding = “parallel”.",
+                "Run it with “python -m emoface_core free-run”, or choose a parallel one.",
             )
         self._device = choose_device(device)
         geometry = face_geometry(load_head(), config.attention)

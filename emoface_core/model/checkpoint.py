@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
+from emoface_core.engine.choose import MODEL_FOLDER
 from emoface_core.errors import InputError
 from emoface_core.files import atomic_path
 from emoface_core.model.config import ModelConfig, from_mapping
@@ -19,6 +20,7 @@ from emoface_core.model.geometry import FaceGeometry
 from emoface_core.model.info import WEIGHTS_FILE, check_file, read_info
 
 HEADER = "emoface"
+BUNDLED = "bundled"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
@@ -51,7 +53,20 @@ def best_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def load_weights(model: EmoFace, tensors: Mapping[str, Tensor], where: str) -> None:
+def weights_file(name: str) -> Path:
+    """The file that a configuration means: a path, or “bundled”, the program's own model."""
+    return MODEL_FOLDER / WEIGHTS_FILE if name == BUNDLED else Path(name)
+
+
+def model_of(name: str) -> ModelConfig:
+    """How the model in a checkpoint, or beside a model.json, is built. InputError if unknown."""
+    path = weights_file(name)
+    _, state = load_tensors(path)
+    tables = state["model"] if "model" in state else read_info(path.parent).config
+    return from_mapping(ModelConfig, tables, f"“{path}”")
+
+
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     """Put weights into a model; InputError says which do not fit."""
     try:
         model.load_state_dict(dict(tensors))

@@ -30,6 +30,7 @@ class EncoderConfig:
     expansion: int = 4
     source: str = ""
     interpolate: str = "before"  # features meet the frame rate "before" or "after" the transformer
+    frozen: bool = False  # all of it stays as it is (of the pretrained, the front always does)
 
     def __post_init__(self) -> None:
         choice("encoder kind", self.kind, ("mel", "wav2vec2", "hubert", "wavlm"))

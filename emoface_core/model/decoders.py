@@ -76,20 +76,22 @@ class Decoder(nn.Module):
     def step(self, audio: Tensor, x: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """One frame (B, 1, ·) after those in `cache`; gives what `forward` gives for it."""
         frame = cache[0][0].shape[1] if cache else 0
-        bias = self.bias(frame + 1, audio.device)[:, -1:]
+        bias = self.bias(frame + 1, audio.device, first=frame)
         kept: Cache = []
         for index, layer in enumerate(self.layers):
             x, pair = layer(x, audio, bias, cache[index] if cache else None)
             kept.append(pair)
         return self.norm(x), kept
 
-    def bias(self, frames: int, device: torch.device) -> Tensor:
+    def bias(self, frames: int, device: torch.device, first: int = 0) -> Tensor:
         """(heads, frames, frames), added to the scores: nearer is likelier, outside is never.
+
+        With `first`, only the rows from there on.
 
         FaceFormer's: the further in whole periods the less, each head with its own slope (ALiBi).
         """
         at = torch.arange(frames, device=device)
-        apart = at[:, None] - at[None, :]
+        apart = at[first:, None] - at[None, :]
         distance = torch.div(apart.abs(), self.config.period, rounding_mode="floor")
         heads = torch.arange(1, self.config.heads + 1, device=device)
         slopes = torch.exp2(-8.0 * heads / self.config.heads)

@@ -96,7 +96,8 @@ def resampled(features: Tensor, frames: int) -> Tensor:
 
 def make_encoder(config: EncoderConfig) -> MelEncoder | PretrainedEncoder:
     """The encoder that a configuration names."""
-    return MelEncoder(config) if config.kind == "mel" else PretrainedEncoder(config)
+    made = MelEncoder(config) if config.kind == "mel" else PretrainedEncoder(config)
+    return made.requires_grad_(False) if config.frozen else made
 
 
 def _pretrained(config: EncoderConfig) -> Any:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 
-def truth_share(epoch: int, epochs: int, theta: int) -> float:
+def truth_share(epoch: float, epochs: float, theta: float) -> float:
     """Probability that a frame of the second pass's input is the truth, in epoch n of N.
 
     Three phases: all truth while n < theta; cos(pi (n - theta) / (N - theta)) from there; none
-    once n > (N + theta) / 2, where the cosine has reached zero.
+    once n > (N + theta) / 2, where the cosine has reached zero. The paper counts whole epochs;
+    fractions let a run of few of them grow, too.
     """
     if epoch < theta:
         return 1.0
@@ -24,10 +25,20 @@ def truth_share(epoch: int, epochs: int, theta: int) -> float:
     return max(0.0, math.cos(math.pi * (epoch - theta) / (epochs - theta)))
 
 
-def mixed_past(truth: Tensor, predicted: Tensor, share: float, rng: torch.Generator) -> Tensor:
+def mixed_past(
+    truth: Tensor,
+    predicted: Tensor,
+    share: float,
+    rng: torch.Generator,
+    *,
+    given_first: bool = False,
+) -> Tensor:
     """(B, N, V, 3) twice -> the same, each frame from `truth` with probability `share`.
 
-    `rng` lives on the CPU, so a run draws the same numbers on every device.
+    With `given_first` the first frame is the truth's in any case. `rng` lives on the CPU, so a run
+    draws the same numbers on every device.
     """
     keep = torch.rand(truth.shape[:2], generator=rng) < share
+    if given_first:
+        keep[:, 0] = True
     return torch.where(keep.to(truth.device)[..., None, None], truth, predicted)

@@ -50,7 +50,7 @@ class PairedBatch(_Movable):
     valid: Tensor  # (B, N)
     condition: Condition
     voice: Tensor  # (B,) emotion label, -1 unknown
-    sound_cross: Tensor | None = None
+    sound_cross: Tensor | None = None  # None: the partner sounds the same, and is as long
     truth_cross: Tensor | None = None
     valid_cross: Tensor | None = None
     condition_cross: Condition | None = None

@@ -9,6 +9,8 @@ from emoface_core.errors import InputError
 from emoface_core.model.config import ModelConfig, choice, from_mapping
 from emoface_core.model.losses import LossConfig
 
+MOST_LAG_MS = 500.0
+
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
@@ -27,6 +29,9 @@ class DataConfig:
     kind: str = "corpus"
     flame: str = ""  # a converted FLAME model, where motion comes as FLAME's parameters
     filtered: bool = False  # captured motion at a higher rate is filtered, not just thinned
+    # Milliseconds by which captured motion trails its sound (cameras often do by 30 to 70); it is
+    # moved that much earlier. Negative where it is ahead.
+    lag_ms: float = 0.0
     told: str = "emotion"  # of captured clips: emotion and strength, or the paper's "level" alone
 
     def __post_init__(self) -> None:
@@ -34,15 +39,27 @@ class DataConfig:
         choice("condition", self.told, ("emotion", "level"))
         if min(self.share.values(), default=0.0) < 0 or sum(self.share.values()) > 1 + 1e-9:
             raise InputError("The shares of the sources are not parts of one.", "See [data] share.")
+        if abs(self.lag_ms) > MOST_LAG_MS:
+            raise InputError(
+                f"A capture that is {self.lag_ms:g} ms off its sound is none of it.",
+                "data.lag_ms is in milliseconds; cut the files so that they begin together.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class SelfGrowingConfig:
     """The paper's scheme, for frame-by-frame models."""
 
+    # How the decoder comes by its past motion: as published; always the truth's; or its own, made
+    # frame after frame with the gradient through all of them.
+    scheme: str = "self_growing"  # or "teacher_forcing", "autoregressive"
     warm_up: float = 0.1  # theta, as a share of all epochs
     detach: bool = True  # no gradient through the first pass's predictions
     stage_one_loss: bool = False  # the first pass is held to the truth too
+    given_first: bool = False  # clips do not begin at rest (3D-RAVDESS): their first frame is given
+
+    def __post_init__(self) -> None:
+        choice("scheme", self.scheme, ("self_growing", "teacher_forcing", "autoregressive"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,11 @@ class RunConfig:
     """How long, where, and how."""
 
     out: str = "run"  # folder for checkpoint, logs and the exported model
-    start: str = ""  # a checkpoint whose weights to begin with, to go on from or to fine-tune
+    # Weights to begin with, to go on from or to fine-tune: a checkpoint, a model.safetensors, or
+    # "bundled".
+    start: str = ""
+    like_start: bool = False  # the model is built as that one, whatever [model] says
+    encoders: str = ""  # likewise, for two encoders, built as those, under decoders that are new
     steps: int = 4000  # 0 = epochs × batches of the data
     epochs: int = 200
     seed: int = 0

@@ -23,13 +23,12 @@ from torch import Tensor
 
 from emoface_core.audio import level, mel
 from emoface_core.audio.files import SAMPLE_RATE
-from emoface_core.audio.level import level_gain
-from emoface_core.audio.mel import log_mel
 from emoface_core.emotions import EMOTIONS, emotion_index
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
 from emoface_core.model.config import RATE
 from emoface_core.model.emoface import Condition
+from emoface_core.model.free_running import sound_for
 from emoface_core.model.geometry import FaceGeometry
 from emoface_core.training import (
     articulation,
@@ -183,8 +182,10 @@ class PairedSource:
         )
 
     def held_out(self) -> Iterator[PairedBatch]:
-        for number, utterance in enumerate(self.kept[: self.config.data.held_out_batches]):
-            yield self._pair(utterance, np.random.default_rng([0, 4, number]))
+        # Spread over the corpus, so that not one source stands for all.
+        count = min(self.config.data.held_out_batches, len(self.kept))
+        for number in np.linspace(0, len(self.kept) - 1, count).astype(int):
+            yield self._pair(self.kept[number], np.random.default_rng([0, 4, int(number)]))
 
     def _pair(self, utterance: Utterance, rng: np.random.Generator) -> PairedBatch:
         fps = self.config.model.fps
@@ -201,17 +202,12 @@ class PairedSource:
             offsets = (speech + layer).astype(np.float32) @ self.basis
             return torch.from_numpy(offsets.reshape(1, len(speech), -1, 3))
 
-        if self.config.model.content.kind == "mel":
-            sound = torch.from_numpy(log_mel(samples, level_gain(samples)))[None]
-        else:  # zero mean and unit variance, as the pretrained encoders want it
-            sound = torch.from_numpy((samples - samples.mean()) / (samples.std() + 1e-7))[None]
         return PairedBatch(
-            sound=sound,
+            sound=sound_for(self.config.model, samples)[0],
             truth=truth(own),
             valid=torch.ones(1, len(speech)),
             condition=self._condition(own),
             voice=torch.tensor([voice]),
-            sound_cross=sound,
             truth_cross=truth(other),
             valid_cross=torch.ones(1, len(speech)),
             condition_cross=self._condition(other),

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a batch to a loss, for the two ways to decode; and to the figures a run is watched by."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emoface_core.model.emoface import Condition, EmoFace, EmoFaceOutput, Heard, Motion, mix
@@ -139,25 +141,40 @@ class TaughtObjective(nn.Module):
 
 
 class PairedObjective(nn.Module):
-    """The paper's frame-by-frame model on pairs, by the self-growing scheme."""
+    """The paper's frame-by-frame model on pairs, by the self-growing scheme or another.
+
+    `lips` are the vertices of the lips, for the figures.
+    """
+
+    lips: Tensor
 
     def __init__(
-        self, model: EmoFace, config: LossConfig, growing: SelfGrowingConfig, epochs: int, seed: int
+        self,
+        model: EmoFace,
+        config: LossConfig,
+        growing: SelfGrowingConfig,
+        epochs: float,
+        seed: int,
+        lips: NDArray[np.int64],
     ) -> None:
         super().__init__()
         self.model, self.config, self.growing = model, config, growing
         self.epochs, self.seed = epochs, seed
+        self.register_buffer("lips", torch.from_numpy(lips), persistent=False)
 
     def forward(self, batch: PairedBatch, epoch: float, step: int) -> dict[str, Tensor]:
         """Losses, unweighted, by name."""
         rng = torch.Generator().manual_seed((self.seed << 32) + step)
-        share = truth_share(int(epoch), self.epochs, round(self.growing.warm_up * self.epochs))
+        share = truth_share(epoch, self.epochs, self.growing.warm_up * self.epochs)
         heard = self.model.hear(batch.sound, batch.truth.shape[1])
-        own, first = self._grow(heard, batch.truth, batch.condition, share, rng)
         logits = [(self.model.emotion_head(heard.emotion), batch.voice, batch.valid)]
-        truth_cross, cross, crossed = batch.truth_cross, None, None
-        if truth_cross is not None:
-            assert batch.sound_cross is not None and batch.condition_cross is not None
+        truth_cross, cross = batch.truth_cross, None
+        if truth_cross is not None and batch.sound_cross is None:
+            own, cross, first = self._grow_together(heard, batch, share, rng)
+        else:
+            own, first = self._grow(heard, batch.truth, batch.condition, share, rng)
+        if truth_cross is not None and batch.sound_cross is not None:
+            assert batch.condition_cross is not None
             # The content of (c1, e1), brought to the length of (c1, e2), with the latter's emotion.
             crossed = self.model.hear(batch.sound, truth_cross.shape[1], batch.sound_cross)
             cross, _ = self._grow(crossed, truth_cross, batch.condition_cross, share, rng)
@@ -188,26 +205,73 @@ class PairedObjective(nn.Module):
     def _grow(
         self, heard: Heard, truth: Tensor, condition: Condition, share: float, rng: torch.Generator
     ) -> tuple[Motion, Motion]:
-        """The motion of the second pass, and that of the first."""
+        """The motion of the second pass, and that of the first; other schemes have but one."""
+        given = self.growing.given_first
+        if self.growing.scheme == "autoregressive":
+            made = self.model.generate(heard, condition, truth[:, 0] if given else None)
+            return made, made
+        if self.growing.scheme == "teacher_forcing":
+            share = 1.0
         need_gradient = self.growing.stage_one_loss or not self.growing.detach or share == 1.0
         with torch.set_grad_enabled(need_gradient and torch.is_grad_enabled()):
-            first = self.model.decode(heard, truth, condition)
+            first = self._decoded(heard, truth, truth, condition)
         if share == 1.0:  # the second pass would see the very same
             return first, first
         grown = first.fused.detach() if self.growing.detach else first.fused
-        return self.model.decode(heard, mixed_past(truth, grown, share, rng), condition), first
+        past = mixed_past(truth, grown, share, rng, given_first=given)
+        return self._decoded(heard, past, truth, condition), first
+
+    def _grow_together(
+        self, heard: Heard, batch: PairedBatch, share: float, rng: torch.Generator
+    ) -> tuple[Motion, Motion, Motion]:
+        """A pair of one sound, as one batch: both motions, and the own one's first pass."""
+        assert batch.truth_cross is not None and batch.condition_cross is not None
+        conditions = (batch.condition, batch.condition_cross)
+        grown, first = self._grow(
+            Heard(*(torch.cat([x, x]) for x in _values(heard))),
+            torch.cat([batch.truth, batch.truth_cross]),
+            Condition(*map(torch.cat, zip(*map(_values, conditions), strict=True))),
+            share,
+            rng,
+        )
+        return *_halves(grown), _halves(first)[0]
+
+    def _decoded(self, heard: Heard, past: Tensor, truth: Tensor, condition: Condition) -> Motion:
+        motion = self.model.decode(heard, past, condition)
+        if not self.growing.given_first:
+            return motion
+        fused = torch.cat([truth[:, :1].to(motion.fused.dtype), motion.fused[:, 1:]], 1)
+        return Motion(motion.content, motion.emotion, fused)
 
     @torch.no_grad()
     def figures(self, batch: PairedBatch) -> dict[str, tuple[float, float]]:
         """Error of the free-running model, and of the model that is given the truth."""
-        heard = self.model.hear(batch.sound, batch.truth.shape[1])
-        free = self.model.generate(heard, batch.condition).fused
-        forced = self.model.decode(heard, batch.truth, batch.condition).fused
+        truth, valid = batch.truth, batch.valid
+        first = None
+        if self.growing.given_first:
+            first, valid = truth[:, 0], valid.clone()
+            valid[:, 0] = 0
+        heard = self.model.hear(batch.sound, truth.shape[1])
+        free = (self.model.generate(heard, batch.condition, first).fused - truth).norm(dim=-1) * 1e3
+        forced = (self.model.decode(heard, truth, batch.condition).fused - truth).norm(dim=-1) * 1e3
+        return {
+            "free-running error mm": _sums(free.mean(-1), valid),
+            "free-running lip error mm": _sums(free[..., self.lips].mean(-1), valid),
+            "teacher-forced error mm": _sums(forced.mean(-1), valid),
+            "teacher-forced lip error mm": _sums(forced[..., self.lips].mean(-1), valid),
+            "lip motion mm": _sums(  # the error of a face that never moves
+                truth[..., self.lips, :].norm(dim=-1).mean(-1) * 1e3, valid
+            ),
+        }
 
-        def error(motion: Tensor) -> tuple[float, float]:
-            return _sums((motion - batch.truth).norm(dim=-1).mean(-1) * 1e3, batch.valid)
 
-        return {"free-running error mm": error(free), "teacher-forced error mm": error(forced)}
+def _values(record: Heard | Condition | Motion) -> tuple[Tensor, ...]:
+    return tuple(getattr(record, item.name) for item in fields(record))
+
+
+def _halves(motion: Motion) -> tuple[Motion, Motion]:
+    one, two = zip(*(value.chunk(2) for value in _values(motion)), strict=True)
+    return Motion(*one), Motion(*two)
 
 
 def _among(phones: Tensor, chosen: tuple[int, ...]) -> Tensor:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ from emoface_core.model.checkpoint import (
     best_weights,
     load_tensors,
     load_weights,
+    model_of,
     save_tensors,
+    weights_file,
 )
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.export import export_model
@@ -66,19 +68,28 @@ Report = Callable[[Progress], None]
 
 
 def main(arguments: list[str]) -> int:
-    """`train CONFIG.toml [--resume] [--time-limit MINUTES]`: train as a TOML file says."""
+    """`train CONFIG [--data FOLDER] [--out FOLDER] [--resume] …`: train as a TOML file says."""
     parser = argparse.ArgumentParser(prog="python -m emoface_core train", description=__doc__)
     parser.add_argument(
         "config",
         type=Path,
         help="a TOML file, or the name of a packaged one: " + ", ".join(packaged_configs()),
     )
+    parser.add_argument("--data", metavar="FOLDER", help="in the place of data.corpus")
+    parser.add_argument("--out", metavar="FOLDER", help="in the place of run.out")
+    parser.add_argument("--steps", type=int, metavar="N", help="in the place of run.steps")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
     parser.add_argument(
         "--time-limit", type=float, metavar="MINUTES", help="stop in time, with a checkpoint"
     )
     options = parser.parse_args(arguments)
     config = read_config(packaged_configs().get(str(options.config), options.config))
+    given = {"out": options.out, "steps": options.steps}
+    config = replace(
+        config,
+        data=replace(config.data, corpus=options.data or config.data.corpus),
+        run=replace(config.run, **{k: value for k, value in given.items() if value is not None}),
+    )
     folder = run(config, resume=options.resume, time_limit=options.time_limit, report=_say)
     sys.stdout.write(f"The model is in {folder}\n")
     return 0
@@ -95,6 +106,7 @@ def run(
 
     Gives the folder of the trained model, as engines read it.
     """
+    config = settled(config)
     geometry = face_geometry(load_head(), config.model.attention)
     with Ranks(config.run.device) as ranks:
         source = open_source(config, geometry)
@@ -103,6 +115,18 @@ def run(
             trainer.resume()
         trainer.train(time_limit=time_limit, report=report)
         return trainer.export()
+
+
+def settled(config: TrainingConfig) -> TrainingConfig:
+    """The configuration with a model that takes the weights it is to begin with."""
+    if config.run.start and config.run.like_start:
+        return replace(config, model=model_of(config.run.start))
+    if not config.run.encoders:
+        return config
+    start, model = model_of(config.run.encoders), config.model
+    content = replace(start.content, frozen=model.content.frozen)
+    emotion = replace(start.emotion, frozen=model.emotion.frozen)
+    return replace(config, model=replace(model, content=content, emotion=emotion))
 
 
 class Ranks:
@@ -164,11 +188,13 @@ class Trainer:
         torch.manual_seed(config.run.seed)
         self.model = EmoFace(config.model, geometry, len(PHONES)).to(self.ranks.device)
         if config.run.start:
-            found = best_weights(load_tensors(Path(config.run.start))[0])
+            found = best_weights(load_tensors(weights_file(config.run.start))[0])
             own = self.model.state_dict()
             if found[VERTEX_TABLE].shape != own[VERTEX_TABLE].shape:  # it was another head's mesh
                 found[VERTEX_TABLE] = own[VERTEX_TABLE]
             load_weights(self.model, found, f"“{config.run.start}”")
+        if config.run.encoders:
+            _load_encoders(self.model, config.run.encoders)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         per_epoch = max(
             1, source.batches_per_epoch // (config.optimiser.accumulate * self.ranks.count)
@@ -179,8 +205,9 @@ class Trainer:
         self.optimiser = _optimiser(self.model, config.optimiser)
         self.parallel: nn.Module = self.objective
         if self.ranks.count > 1:
+            # Buffers are the face's, alike everywhere, and sparse ones cannot be sent.
             self.parallel = nn.parallel.DistributedDataParallel(
-                self.objective, find_unused_parameters=True
+                self.objective, find_unused_parameters=True, broadcast_buffers=False
             )
 
     def train(self, *, time_limit: float | None = None, report: Report | None = None) -> None:
@@ -351,8 +378,14 @@ class Trainer:
     def _objective(self, model: EmoFace) -> TaughtObjective | PairedObjective:
         config = self.config
         if config.model.decoding == "frame_by_frame":
-            epochs = math.ceil(self.steps / self.steps_per_epoch)
-            return PairedObjective(model, config.loss, config.self_growing, epochs, config.run.seed)
+            return PairedObjective(
+                model,
+                config.loss,
+                config.self_growing,
+                epochs=self.steps / self.steps_per_epoch,
+                seed=config.run.seed,
+                lips=self.geometry.lips,
+            )
         return TaughtObjective(
             model,
             SupervisedVertices(self.geometry, config.loss),
@@ -405,6 +438,13 @@ def learning_rate(
     done = (step - settings.warm_up_steps) / max(1, steps - settings.warm_up_steps)
     done = min(1.0, max(done, time_spent))
     return settings.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _load_encoders(model: EmoFace, name: str) -> None:
+    found = best_weights(load_tensors(weights_file(name))[0])
+    for part in ("content_encoder.", "emotion_encoder."):
+        own = {k.removeprefix(part): v for k, v in found.items() if k.startswith(part)}
+        load_weights(model.get_submodule(part[:-1]), own, f"“{name}”")
 
 
 def _optimiser(model: EmoFace, settings: OptimiserConfig) -> torch.optim.Optimizer:

@@ -19,7 +19,7 @@ from emoface_core.audio.mel import log_mel, network_frames
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.files import load_npz
-from emoface_core.model.checkpoint import best_weights, load_tensors, load_weights
+from emoface_core.model.checkpoint import best_weights, load_tensors, load_weights, weights_file
 from emoface_core.model.config import RATE
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.geometry import FaceGeometry
@@ -124,7 +124,7 @@ class FineTuningSource:
         rest = max(0.0, self.config.data.crop_seconds + _REST - common)
         samples = np.concatenate([samples, np.zeros(round(rest * SAMPLE_RATE), np.float32)])
         times = np.arange(network_frames(len(samples) / SAMPLE_RATE)) / RATE
-        captured = np.arange(len(weights)) / fps
+        captured = np.arange(len(weights)) / fps - self.config.data.lag_ms / 1e3
         speech = np.stack([np.interp(times, captured, column) for column in weights.T], 1)
         mel = log_mel(samples, level_gain(samples))
         with torch.no_grad():
@@ -137,7 +137,7 @@ class FineTuningSource:
             speech=speech.astype(np.float32),
             layers=layers.astype(np.float16),
             phones=said.phone_logits[0].argmax(-1).numpy(),
-            valid=(times <= common).astype(np.float32),
+            valid=((times <= common) & (times <= captured[-1] + 1 / fps)).astype(np.float32),
             emotion=clip.emotion,
         )
 
@@ -177,6 +177,6 @@ def _starting_model(config: TrainingConfig, geometry: FaceGeometry) -> EmoFace:
             "Name a checkpoint or a model.safetensors as run.start.",
         )
     model = EmoFace(config.model, geometry, len(PHONES))
-    tensors = best_weights(load_tensors(Path(config.run.start))[0])
+    tensors = best_weights(load_tensors(weights_file(config.run.start))[0])
     load_weights(model, tensors, f"“{config.run.start}”")
     return model.eval()

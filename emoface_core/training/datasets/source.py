@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emoface_core.audio.files import SAMPLE_RATE, open_audio, read_audio
-from emoface_core.audio.level import level_gain
-from emoface_core.audio.mel import log_mel, network_frames
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.face.flame import read_flame
 from emoface_core.model.emoface import Condition
+from emoface_core.model.free_running import sound_for
 from emoface_core.model.geometry import FaceGeometry
 from emoface_core.training.batches import PairedBatch
 from emoface_core.training.config import TrainingConfig
@@ -166,15 +165,10 @@ class CapturedSource:
         self, samples: NDArray[np.float32], motion: Motion, start: int
     ) -> tuple[Tensor, NDArray[np.float32]]:
         data, fps = self.config.data, self.config.model.fps
-        seconds = len(samples) / SAMPLE_RATE
-        if self.mel:
-            frames = network_frames(seconds)
-            sound = torch.from_numpy(log_mel(samples, level_gain(samples)))
-        else:  # zero mean and unit variance, as the pretrained encoders want it
-            frames = max(1, round(seconds * fps))
-            sound = torch.from_numpy((samples - samples.mean()) / (samples.std() + 1e-7))
-        seen = motion.at_rate(fps, start=start, frames=frames, filtered=data.filtered)
-        return sound[None], np.ascontiguousarray(seen)
+        sound, frames = sound_for(self.config.model, samples)
+        start_seen = start + data.lag_ms / 1e3
+        seen = motion.at_rate(fps, start=start_seen, frames=frames, filtered=data.filtered)
+        return sound, np.ascontiguousarray(seen)
 
     def _condition(self, clip: Clip) -> Condition:
         """What is told of a clip: its emotion and how strong, or as in the paper its level alone.

@@ -9,10 +9,11 @@ import pytest
 import soundfile
 import torch
 
+from emoface_core.cli import main
 from emoface_core.errors import InputError
 from emoface_core.face.flame import convert_flame
 from emoface_core.face.head import load_head
-from emoface_core.model.checkpoint import save_tensors
+from emoface_core.model.checkpoint import load_tensors, save_tensors
 from emoface_core.model.config import (
     DecoderConfig,
     EncoderConfig,
@@ -192,6 +193,33 @@ def test_long_clips_are_cut_and_sound_stays_with_motion(tmp_path):
     assert float(next(source.held_out()).truth[0, 0, 0, 0]) == 0
 
 
+@pytest.mark.parametrize("lag", [100.0, -50.0])
+def test_a_capture_that_trails_its_sound_is_moved_earlier(tmp_path, lag):
+    top = tmp_path / "set"
+    t = np.arange(60) / 30
+    ramp = (t / 100)[:, None, None] * np.ones((1, 5023, 3))
+    for split in ("train", "held_out"):
+        (top / split).mkdir(parents=True)
+        np.savez(top / split / f"{split}1.npz", offsets=ramp.astype(np.float32), fps=30)
+        sound(top / split / f"{split}1.wav", 2.0)
+    data = DataConfig(corpus=str(top), kind="folder", crop_seconds=2.0, lag_ms=lag)
+    seen = 100 * source_of(paper(data)).batch(0).truth[0, :, 0, 0].numpy()
+    assert np.allclose(seen, np.clip(t + lag / 1e3, 0, t[-1]), atol=1e-5)
+    with pytest.raises(InputError, match="3000 ms"):
+        DataConfig(lag_ms=3000)
+
+
+def test_the_first_frame_is_given_where_clips_do_not_begin_at_rest(sets, tmp_path):
+    config = paper(sets["ravdess"], tmp_path)
+    config = replace(config, self_growing=replace(config.self_growing, given_first=True))
+    geometry = face_geometry(load_head(), config.model.attention)
+    run = Trainer(config, geometry, open_source(config, geometry))
+    assert np.isfinite(run.train_step()["total"])
+    batch = next(run.source.held_out())
+    counted = run.objective.figures(batch)["free-running error mm"][1]
+    assert counted == batch.truth.shape[1] - 1
+
+
 # --- the parallel model, on a user's own captures -----------------------------------------------
 
 
@@ -284,6 +312,33 @@ def test_the_desk_model_is_fine_tuned_and_goes_on(sets, started, tmp_path):
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, second.model.state_dict()[name]), name
     assert whole.evaluate()["lip error mm (speech)"] > 0
+
+
+def test_a_users_own_lag_is_taken_off(sets, started, tmp_path):
+    config = desk(sets["folder"], tmp_path, started[0])
+    late = replace(config, data=replace(config.data, lag_ms=100.0))
+    plain, moved = (source_of(c).train[0] for c in (config, late))
+    assert np.allclose(moved.speech[:40], plain.speech[5:45], atol=1e-5)  # five frames of 50 Hz
+    assert plain.valid.sum() - moved.valid.sum() in (4, 5)  # the end has no capture any more
+
+
+def test_the_packaged_fine_tuning_by_its_command(tmp_path, capsys):
+    names = load_head().shape_names
+    takes, out = tmp_path / "takes", tmp_path / "mine"
+    for number in range(2):
+        sound(takes / f"take{number}.wav", 1.5, number)
+        curves = np.zeros((45, len(names)), np.float32)
+        curves[:, names.index("jawOpen")] = np.linspace(0, 0.5, 45)
+        np.savez(takes / f"take{number}.npz", curves=curves, names=np.array(names), fps=30)
+    asked = ["train", "finetune", "--data", str(takes), "--out", str(out)]
+    assert main([*asked, "--steps", "1"]) == 0
+    assert main([*asked, "--steps", "2", "--resume"]) == 0
+    assert load_tensors(out / CHECKPOINT)[1]["step"] == 2
+    line = tmp_path / "line.npz"
+    spoken = ["animate", str(takes / "take0.wav"), "-o", str(line), "--model", str(out / "model")]
+    assert main(spoken) == 0
+    with np.load(line) as found:
+        assert np.isfinite(found["offsets"]).all()
 
 
 def test_captures_alone_teach_no_emotions(sets, tmp_path):

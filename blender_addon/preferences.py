@@ -102,6 +102,7 @@ class EmoFacePreferences(AddonPreferences):
         layout.use_property_split = True
         layout.use_property_decorate = False
         self._draw_engine(layout)
+        layout.separator()
         self._draw_environment(layout)
         self._draw_files(layout)
 
@@ -205,14 +206,16 @@ def _part(
     layout: UILayout, preferences: AddonPreferences, switch: str, summary: str
 ) -> UILayout | None:
     """A heading that opens and closes; None while it is closed."""
-    layout.separator()
     row = layout.row(align=True)
+    row.use_property_split = False
     opened = getattr(preferences, switch)
+    heading = row.row()
+    heading.alignment = "LEFT"
     icon = "DOWNARROW_HLT" if opened else "RIGHTARROW"
-    row.prop(preferences, switch, icon=icon, emboss=False)
+    heading.prop(preferences, switch, icon=icon, emboss=False)
     if summary:
         note = row.row()
-        note.alignment = "RIGHT"
+        note.alignment = "LEFT"
         note.enabled = False
         note.label(text=summary)
     return layout.column() if opened else None

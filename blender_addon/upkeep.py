@@ -170,7 +170,7 @@ def describe(hello: Hello, seconds: float) -> tuple[str, ...]:
     name = {"onnx": "ONNX Runtime", "torch": "PyTorch"}.get(kind, kind)
     return (
         f"{name} {version} on {hello.device} is ready, after {seconds:.1f} s",
-        f"Model: {Path(hello.model).name}, {len(hello.emotions)} emotions",
+        f"{len(hello.emotions)} emotions, {hello.vertices} vertices",
         f"Python {hello.python}, EmoFace {hello.version}",
     )
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A screen in memory with a real Blender window on it, and a hand on its mouse."""
+"""A screen in memory with a real Blender window on it, and a hand on its mouse and keyboard.
+
+The hand finds a button as a person does, by looking for it: the mouse moves over the region, and
+Blender says which button it is over. What the interface does not show cannot be pressed.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,12 @@ from typing import Any
 from .programs import Program
 
 SIZE = (1400, 900)
+STEP = 13  # pixels between two looks, at interface scale 1
+FIELD, EDGE = 0.62, 0.9  # parts of the sidebar's width: where fields are, and the small buttons
+
+
+class NotShownError(AssertionError):
+    """The interface does not show what was looked for."""
 
 
 class Desktop:
@@ -23,14 +33,22 @@ class Desktop:
     def __init__(self, program: Program, display: str, *arguments: str) -> None:
         self.program, self.display, self.arguments = program, display, arguments
         self.folder = program.root / "tmp" / "emoface"
+        self.scale = 1.0
+        self._asked = 0
+        self._known: dict[tuple[str, float], float] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Desktop:
         width, height = (str(side) for side in SIZE)
         self._start("Xvfb", self.display, "-screen", "0", f"{width}x{height}x24")
-        self.wait(lambda: self._do("xdotool", "getmouselocation").returncode == 0, 20)
+        look = ["env", f"DISPLAY={self.display}", "xdotool", "getmouselocation"]
+        self.wait(lambda: self.program.inside(look).returncode == 0, 20)
+        self._hand = self._start("xdotool", "-", stdin=subprocess.PIPE)
         geometry = ("--window-geometry", "0", "0", width, height)
-        self.blender = self._start("blender", *geometry, *self.arguments)
+        command = ("blender", *geometry, "-P", "/tmp/emoface/stage.py", *self.arguments)
+        self.blender = self._start(*command)
+        self.scale = self.ask("state", seconds=120)["scale"]
+        self.ask("watch_panels")
         return self
 
     def __exit__(
@@ -39,57 +57,219 @@ class Desktop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and self.blender.poll() is None:
+            self.picture(self.folder / "failed.png")
         self._stack.close()
 
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+    def _start(self, *command: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         log = self._stack.enter_context((self.folder / f"{command[0]}.log").open("wb"))
-        process = self.program.start([*command], self.display, log)
-        self._stack.callback(process.wait, 20)
-        self._stack.callback(process.terminate)
+        process = self.program.start([*command], self.display, log, stdin)
+        self._stack.callback(_end, process)
         return process
 
-    def _do(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return self.program.inside(["env", f"DISPLAY={self.display}", *command], 60)
+    def quit(self) -> int:
+        """Blender's own end; its exit code."""
+        self._asked += 1
+        ask = {"n": self._asked, "what": "leave", "how": {}}
+        draft = self.folder / "ask.draft"
+        draft.write_text(json.dumps(ask))
+        draft.replace(self.folder / "ask.json")
+        return self.blender.wait(180)
 
-    def wait(self, ready: Callable[[], Any], seconds: float) -> None:
+    # What Blender says
+
+    def wait(self, ready: Callable[[], Any], seconds: float) -> Any:
         """Wait until something is so; TimeoutError with Blender's words if it never is."""
         end = time.monotonic() + seconds
-        while not ready():
+        while not (found := ready()):
             failed = self.folder / "failed.txt"
             if failed.exists():
                 raise RuntimeError(failed.read_text())
             if time.monotonic() > end:
                 log = self.folder / "blender.log"
-                raise TimeoutError(log.read_text("utf-8", "replace")[-4000:])
-            time.sleep(0.1)
+                words = log.read_text("utf-8", "replace")[-4000:] if log.exists() else ""
+                raise TimeoutError(words)
+            time.sleep(0.02)
+        return found
+
+    def ask(self, what: str, seconds: float = 60, **how: Any) -> Any:
+        """What a function of stage.py answers, after Blender has done what it was doing."""
+        self._asked += 1
+        draft = self.folder / "ask.draft"
+        draft.write_text(json.dumps({"n": self._asked, "what": what, "how": how}))
+        draft.replace(self.folder / "ask.json")
+
+        def answered() -> dict[str, Any] | None:
+            path = self.folder / "answer.json"
+            said = json.loads(path.read_text()) if path.exists() else {"n": 0}
+            return said if said["n"] == self._asked else None
+
+        return self.wait(answered, seconds)["said"]
 
     def state(self) -> dict[str, Any]:
-        """What the script inside Blender says."""
-        path = self.folder / "state.json"
-        return json.loads(path.read_text()) if path.exists() else {"stage": ""}
+        """How things stand in Blender."""
+        return self.ask("state")
 
-    def click(self, x: float, y: float) -> None:
-        """Press the left button there, as a hand would: there first, then down, then up."""
-        for command in (
-            ["mousemove", str(round(x)), str(round(y))],
-            ["mousemove_relative", "1", "1"],
-            ["mousedown", "1"],
-            ["mouseup", "1"],
-        ):
-            done = self._do("xdotool", *command)
-            if done.returncode:
-                raise RuntimeError(done.stdout)
-            time.sleep(0.3)
+    # The hand
+
+    def _do(self, *commands: str) -> None:
+        assert self._hand.stdin is not None
+        self._hand.stdin.write("".join(f"{command}\n" for command in commands).encode())
+        self._hand.stdin.flush()
 
     def hover(self, x: float, y: float) -> None:
         """Leave the pointer there."""
-        self._do("xdotool", "mousemove", str(round(x)), str(round(y)))
+        self._do(f"mousemove {x:.0f} {y:.0f}")
+        time.sleep(0.03)
+
+    def click(self, x: float, y: float) -> None:
+        """Press the left button there, as a hand would: there first, then down, then up."""
+        self.hover(x, y)
+        self._do("mousemove_relative 1 0")
+        time.sleep(0.2)
+        # A short click: a long one on a menu takes what lies under the pointer when it opens.
+        self._do("mousedown 1", "mouseup 1")
+        time.sleep(0.2)
+        self.state()  # Blender has heard it
+
+    def choose(self, path: str, letter: str, value: str) -> None:
+        """An item of a menu: press, the item's underlined letter, release."""
+        for patience in (0.7, 1.5, 3.0):  # until the menu is drawn, on a machine that is busy
+            x, y = self.find(path)
+            self.hover(x + 2, y + 1)
+            time.sleep(0.3)
+            self._do("mousedown 1")
+            time.sleep(patience)
+            self._do(f"key {letter}")
+            time.sleep(patience / 2)
+            self._do("mouseup 1")
+            time.sleep(patience / 2)
+            if self.ask("value", path=path) == value:
+                return
+        raise TimeoutError(f"{path} did not become {value}")
+
+    def write(self, wanted: str, text: str, **where: str) -> None:
+        """Click into a field, and type over what stands in it."""
+        self.push(wanted, **where)
+        time.sleep(0.3)
+        self.press("ctrl+a")
+        self.type(text)
+        self.press("Return")
+
+    def press(self, *keys: str) -> None:
+        """Keys, one after the other, by their names in X."""
+        for key in keys:
+            self._do(f"key {key}")
+            time.sleep(0.15)
+        self.state()
+
+    def type(self, text: str) -> None:
+        """Text, letter by letter."""
+        self._do(f"type --delay 30 {json.dumps(text)}")
+        time.sleep(0.05 * len(text) + 0.2)
+        self.state()
+
+    # Looking
+
+    def area(self, area: str = "VIEW_3D", kind: str = "UI") -> tuple[float, float, float, float]:
+        """A region on the screen: left, top, width, height."""
+        left, bottom, width, height = self.ask("rectangle", area=area, kind=kind)
+        return left, SIZE[1] - bottom - height, width, height
+
+    def middle(self, area: str = "VIEW_3D") -> None:
+        """Put the pointer into an editor's middle, so that keys go there."""
+        left, top, width, height = self.area(area, "WINDOW")
+        self.hover(left + 0.35 * width, top + 0.6 * height)
+        self._do("mousemove_relative 3 3")
+        time.sleep(0.2)
+
+    def find(
+        self, wanted: str, across: float = FIELD, area: str = "VIEW_3D", kind: str = "UI"
+    ) -> tuple[float, float]:
+        """Where the button is that does this: part of its operator's or property's path.
+
+        NotShownError, with what is there, if none is in the region as it is shown now.
+        """
+        left, top, width, height = self.area(area, kind)
+        x = left + across * width
+        if (y := self._known.get((wanted, x), 0)) and self._is_at(wanted, x, y, area, kind):
+            return x, y
+        seen: list[tuple[float, str]] = []
+        step = STEP * self.scale
+        for number in range(int(height / step)):
+            y = top + (number + 0.5) * step
+            self.hover(x, y)
+            here = self.ask("hover", area=area, kind=kind)
+            if seen and wanted in seen[-1][1] and here != seen[-1][1]:
+                break
+            seen.append((y, here))
+        coarse = next((y for y, name in seen if wanted in name), None)
+        if coarse is None:
+            shown = dict.fromkeys(name for _, name in seen if name)
+            raise NotShownError(f"“{wanted}” is not shown; what is: {list(shown)}")
+        # Its middle: a row is some 20 pixels high, and one look may have met its edge.
+        near = [coarse + offset * self.scale for offset in (-9, -6, -3, 3, 6, 9, 12)]
+        hits = [y for y in near if self._is_at(wanted, x, y, area, kind)]
+        self._known[wanted, x] = sum(hits) / len(hits) if hits else coarse
+        return x, self._known[wanted, x]
+
+    def _is_at(self, wanted: str, x: float, y: float, area: str, kind: str) -> bool:
+        """Whether a button is still where it was seen last."""
+        self.hover(x, y)
+        time.sleep(0.1)
+        return wanted in self.ask("hover", area=area, kind=kind)
+
+    def push(self, wanted: str, across: float = FIELD, **where: str) -> None:
+        """Find a button and press it."""
+        self.click(*self.find(wanted, across, **where))
+
+    def open_tab(self, name: str) -> None:
+        """Click through the tabs of the sidebar, from the top, until this one is open."""
+        left, top, width, height = self.area()
+        for y in range(round(top + 20 * self.scale), round(top + height), round(18 * self.scale)):
+            self.click(left + width - 10 * self.scale, y)
+            if self.ask("tab") == name:
+                return
+        raise NotShownError(f"There is no tab “{name}”")
+
+    def unfold(self, panel: str) -> None:
+        """Open a panel of the sidebar by its heading. NotShownError if none opens it."""
+        left, top, width, height = self.area()
+        x = left + 0.25 * width
+        for y in range(round(top + 40 * self.scale), round(top + height), round(10 * self.scale)):
+            self.hover(x, y)
+            if self.ask("hover"):
+                continue  # a button: nothing is pressed that was not meant
+            before = self._open_panels()
+            if panel in before:
+                return
+            self.click(x, y)
+            after = self._open_panels()
+            if panel in after:
+                return
+            if after != before:
+                self.click(x, y)  # another one: as it was
+        raise NotShownError(f"{panel} cannot be opened")
+
+    def _open_panels(self) -> list[str]:
+        self.ask("look_again")
+        return list(self.wait(lambda: self.ask("open_panels"), 10))
 
     def picture(self, path: Path) -> Path:
         """What the screen shows, as a PNG."""
-        done = self._do("import", "-window", "root", "/tmp/emoface/screen.png")
+        command = ["import", "-window", "root", "/tmp/emoface/screen.png"]
+        done = self.program.inside(["env", f"DISPLAY={self.display}", *command], 60)
         if done.returncode:
             raise RuntimeError(done.stdout)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((self.folder / "screen.png").read_bytes())
         return path
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:  # Blender may hang over its own signal handler
+        process.kill()
+        process.wait()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside Blender's window: sets the scene, tells the test what is going on, saves at the end.
+"""Runs inside Blender's window: tells the test outside what the interface shows, on request.
 
-The test is outside, with the mouse: it reads `state.json` and asks for the end by a file `finish`.
+The test has the mouse and the keyboard. It writes `ask.json`, and the answer comes as
+`answer.json`; nothing is done to the scene but by what is asked for here by name.
 """
 
 import contextlib
@@ -14,118 +15,269 @@ import bpy
 import numpy as np
 
 HERE = Path("/tmp/emoface")
-SOUND = HERE / "voice.flac"
-desk = importlib.import_module("bl_ext.user_default.emoface.job").desk
-stage = {"now": "starting"}
+addon = "bl_ext.user_default.emoface"
+desk = importlib.import_module(f"{addon}.job").desk
 
 
-def view():
-    """The window, area and region of the 3D view."""
-    window = bpy.context.window_manager.windows[0]
-    area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
-    return {"window": window, "area": area, "screen": window.screen}
+def window():
+    return bpy.context.window_manager.windows[0]
 
 
-def region(kind):
-    return next(r for r in view()["area"].regions if r.type == kind)
+def place(area, kind):
+    """Window, area and region, to act in."""
+    found = next(a for a in window().screen.areas if a.type == area)
+    region = next(r for r in found.regions if r.type == kind)
+    return {"window": window(), "area": found, "region": region, "screen": window().screen}
+
+
+def rectangle(area="VIEW_3D", kind="UI"):
+    region = place(area, kind)["region"]
+    return [region.x, region.y, region.width, region.height]
+
+
+def hover(area="VIEW_3D", kind="UI"):
+    """The operator or the property of the button under the mouse, "" if there is none."""
+    manager = bpy.context.window_manager
+    with bpy.context.temp_override(**place(area, kind)):
+        for copy, options in (
+            (bpy.ops.ui.copy_python_command_button, {}),
+            (bpy.ops.ui.copy_data_path_button, {"full_path": True}),
+        ):
+            if copy.poll():
+                manager.clipboard = ""
+                copy(**options)
+                if manager.clipboard:
+                    return manager.clipboard
+    return ""
+
+
+def tab(area="VIEW_3D"):
+    return place(area, "UI")["region"].active_panel_category
+
+
+drawn = set()
+
+
+def watch_panels():
+    """Remember which of our panels are drawn: those that are open."""
+    for name in dir(bpy.types):
+        if name.startswith("EMOFACE_PT_"):
+            panel = getattr(bpy.types, name)
+            panel.draw = remembering(name, panel.draw)
+
+
+def remembering(name, draw):
+    def drawing(self, context):
+        drawn.add(name)
+        draw(self, context)
+
+    return drawing
+
+
+def look_again():
+    """Forget which panels were open, and have them drawn."""
+    drawn.clear()
+    place("VIEW_3D", "UI")["region"].tag_redraw()
+
+
+def open_panels():
+    return sorted(drawn)
+
+
+def value(path):
+    """A property, by the path that hovering it shows."""
+    owner, _, name = path.rpartition(".")
+    found = getattr(look_up(owner), name)
+    return found if isinstance(found, (bool, int, float, str)) else str(found)
+
+
+def look_up(path):
+    """`bpy.data.objects["A"].emoface` and the like, without evaluating code."""
+    if not path.startswith("bpy.data."):
+        raise ValueError(path)
+    collection, _, rest = path.removeprefix("bpy.data.").partition("[")
+    name, _, rest = rest.partition("]")
+    found = getattr(bpy.data, collection)[json.loads(name)]
+    return found.path_resolve(rest.lstrip(".")) if rest else found
 
 
 def set_the_scene():
-    """An empty scene, our head by its own operator, and a sound strip that starts at frame 11."""
+    """For tests that begin in the middle: our head by its own operator, and a strip at frame 11."""
     for obj in list(bpy.data.objects):
         bpy.data.objects.remove(obj)
-    scene = bpy.context.window_manager.windows[0].scene
+    scene = window().scene
     scene.render.fps = 25
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    strips.new_sound("voice", str(SOUND), 1, 11)
+    strips.new_sound("voice", str(HERE / "voice.flac"), 1, 11)
     scene.frame_end = 160
-    space = view()["area"].spaces.active
+    with bpy.context.temp_override(**place("VIEW_3D", "WINDOW")):
+        bpy.ops.emoface.add_head()
+    show_the_face()
+    show_tab()
+    bpy.ops.ed.undo_push(message="The scene is set")
+
+
+def show_the_face():
+    """Shaded, from the front, without what is drawn over it."""
+    space = place("VIEW_3D", "WINDOW")["area"].spaces.active
     space.show_region_ui = True
     space.shading.color_type, space.shading.studio_light = "MATERIAL", "paint.sl"
     for name in ("floor", "ortho_grid", "axis_x", "axis_y", "cursor", "outline_selected", "extras"):
         setattr(space.overlay, f"show_{name}", False)
     space.overlay.show_object_origins = False
-    with bpy.context.temp_override(**view(), region=region("WINDOW")):
-        bpy.ops.emoface.add_head()
+    with bpy.context.temp_override(**place("VIEW_3D", "WINDOW")):
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
         space.region_3d.view_distance *= 0.85
-    scene.emoface.face.emoface.emotion = "happy"
 
 
 def show_tab():
     """Bring our tab to the front; True once it is there, which takes until it has been drawn."""
-    sidebar = region("UI")
-    if sidebar.active_panel_category == "EmoFace":
-        return True
+    sidebar = place("VIEW_3D", "UI")["region"]
     with contextlib.suppress(AttributeError):  # read-only before the first drawing
         sidebar.active_panel_category = "EmoFace"
     sidebar.tag_redraw()
-    return False
+    return sidebar.active_panel_category == "EmoFace"
 
 
-def write_state():
-    ui = region("UI")
-    job = desk.job
-    state = {
-        "stage": stage["now"],
-        "panel": [ui.x, ui.y, ui.width, ui.height],
-        "window": [bpy.context.window_manager.windows[0].width,
-                   bpy.context.window_manager.windows[0].height],
-        "job": job.text if job else "",
-        "failure": desk.failure.message if desk.failure else "",
-        "baked": len(baked_keys()),
-        "scale": bpy.context.preferences.system.ui_scale,
-    }  # fmt: skip
-    draft = HERE / "state.draft"
-    draft.write_text(json.dumps(state))
-    draft.replace(HERE / "state.json")
+def show_preferences():
+    """The add-on's page, in the place of the 3D view."""
+    place("VIEW_3D", "WINDOW")["area"].type = "PREFERENCES"
+    bpy.context.preferences.active_section = "ADDONS"
+    bpy.ops.preferences.addon_show(module=addon)
+    bpy.context.window_manager.addon_search = "EmoFace"
 
 
-def baked_keys():
-    face = bpy.data.scenes[0].emoface.face
-    keys = face.data.shape_keys if face else None
-    return [b.name for b in keys.key_blocks if b.name.startswith("emoface.")] if keys else []
+def show_scene():
+    """Back to the 3D view."""
+    place("PREFERENCES", "WINDOW")["area"].type = "VIEW_3D"
+
+
+def set_scale(scale):
+    bpy.context.preferences.view.ui_scale = scale
+
+
+def clipboard():
+    return bpy.context.window_manager.clipboard
+
+
+def found():
+    """What the preferences show of the last test."""
+    kept = importlib.import_module(f"{addon}.upkeep").found
+    return {"state": kept.state, "lines": kept.lines}
+
+
+def show(frame):
+    window().scene.frame_set(frame)
+
+
+def points():
+    """The face at the current frame, as Blender shows it, in millimetres."""
+    face = window().scene.emoface.face
+    mesh = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    co = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", co)
+    return (co * 1000).round(3).tolist()
 
 
 def measure():
     """The evaluated face at every frame, for the test to judge; then the most open frame shown."""
-    scene = bpy.data.scenes[0]
-    face = scene.emoface.face
+    scene = window().scene
     frames = []
     for frame in range(1, scene.frame_end + 1):
         scene.frame_set(frame)
-        mesh = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
-        co = np.empty(len(mesh.vertices) * 3, np.float32)
-        mesh.vertices.foreach_get("co", co)
-        frames.append(co.reshape(-1, 3))
+        frames.append(np.array(points(), np.float32).reshape(-1, 3) / 1000)
     np.save(HERE / "frames.npy", np.stack(frames))
     moved = np.linalg.norm(np.stack(frames) - frames[0], axis=2).max(axis=1)
     scene.frame_set(1 + int(moved.argmax()))
-    bpy.ops.wm.save_as_mainfile(filepath=str(HERE / "shot.blend"))
+
+
+def save(path):
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+
+
+def keys_of_intensity():
+    """The frames at which the face's intensity is keyed."""
+    data = window().scene.emoface.face.animation_data
+    if data is None or data.action is None:
+        return []
+    action = data.action
+    if hasattr(action, "layers"):
+        bags = [bag for layer in action.layers for s in layer.strips for bag in s.channelbags]
+        curves = [curve for bag in bags for curve in bag.fcurves]
+    else:
+        curves = list(action.fcurves)
+    return [int(k.co.x) for c in curves if "emoface_intensity" in c.data_path
+            for k in c.keyframe_points]  # fmt: skip
+
+
+def use_workbench():
+    """For a machine without a graphics card: the quickest engine, and a small picture."""
+    scene = window().scene
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_x, scene.render.resolution_y = 640, 480
+    scene.display.shading.color_type = "MATERIAL"
+    bpy.app.handlers.render_complete.append(lambda *_: rendering.add("done"))
+
+
+rendering = set()
+
+
+def rendered():
+    return "done" in rendering
+
+
+def save_render(path):
+    """How far its pixels are from being one colour, 0 to 255."""
+    bpy.data.images["Render Result"].save_render(path)
+    image = bpy.data.images.load(path)
+    pixels = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return float(pixels.reshape(-1, 4)[:, :3].std() * 255)
+
+
+def state():
+    scene = window().scene
+    face = scene.emoface.face
+    keys = face.data.shape_keys if face else None
+    names = [b.name for b in keys.key_blocks if b.name.startswith("emoface.")] if keys else []
+    return {
+        "scale": bpy.context.preferences.system.ui_scale,
+        "window": [window().width, window().height],
+        "frame": scene.frame_current,
+        "job": desk.job.text if desk.job else "",
+        "failure": desk.failure.message if desk.failure else "",
+        "baked": len(names),
+        "objects": sorted(o.name for o in scene.objects),
+    }
+
+
+def leave():
+    """Quit as File › Quit does."""
+    with bpy.context.temp_override(window=window()):
+        bpy.ops.wm.quit_blender()
+
+
+def answer():
+    ask = json.loads((HERE / "ask.json").read_text())
+    (HERE / "ask.json").unlink()
+    said = globals()[ask["what"]](**ask["how"])
+    draft = HERE / "answer.draft"
+    draft.write_text(json.dumps({"n": ask["n"], "said": said}))
+    draft.replace(HERE / "answer.json")
 
 
 def tick():
-    """Every quarter of a second."""
     try:
-        if stage["now"] == "starting":
-            set_the_scene()
-            stage["now"] = "set"
-        elif stage["now"] == "set":
-            stage["now"] = "ready" if show_tab() else "set"
-        elif (HERE / "measure").exists() and stage["now"] == "ready":
-            measure()
-            stage["now"] = "measured"
-        elif (HERE / "finish").exists():
-            bpy.ops.wm.quit_blender()
-            return None
-        write_state()
+        if (HERE / "ask.json").exists():
+            answer()
     except Exception:
         (HERE / "failed.txt").write_text(traceback.format_exc())
         bpy.ops.wm.quit_blender()
         return None
-    return 0.25
+    return 0.02
 
 
-bpy.app.timers.register(tick, first_interval=1.0)
+bpy.app.timers.register(tick, first_interval=1.0, persistent=True)

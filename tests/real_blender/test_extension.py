@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The zip in the real programs: installed, its button pressed by the mouse, the frames compared.
+"""The zip in the real programs: installed, used by mouse and keyboard, the frames compared.
 
 The pictures go to `out/real_blender`, to be looked at.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
-import sys
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,83 +16,83 @@ from emoface_core.audio.files import open_audio
 from emoface_core.engine.animate import AnimateOptions, animate
 from emoface_core.engine.choose import choose_engine
 
-from .desktop import SIZE, Desktop
-from .programs import SUITES, Program, program
+from .conftest import CLIP, PICTURES
+from .desktop import Desktop, NotShownError
+from .programs import Program
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PICTURES = ROOT / "out" / "real_blender"
 FPS, FIRST_FRAME = 25, 11  # as stage.py sets them
 EASE = 5  # frames in which the face leaves and regains its rest
-BUTTON = (0.46, 211)  # Animate from Audio: part of the sidebar's width, pixels below its top
+FACE = 'bpy.data.objects["EmoFace Head"].emoface'
+SHOWN = 60  # a frame in the middle of the speech
 
 
 @pytest.fixture(scope="module")
-def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("bundle", ROOT / "wheels" / "bundle.py")
-    bundle = importlib.util.module_from_spec(spec)
-    sys.modules["bundle"] = bundle
-    spec.loader.exec_module(bundle)
-    (path,) = bundle.build(tmp_path_factory.mktemp("dist"), ["linux-x64"])
-    return path
+def window(installed: Program) -> Iterator[Desktop]:
+    """One window for all of these tests: our head, and a strip in the sequencer."""
+    with Desktop(installed, f":{70 + int(installed.version[0])}") as opened:
+        opened.ask("set_the_scene")
+        opened.wait(lambda: opened.ask("show_tab"), 60)
+        yield opened
+        assert opened.quit() == 0
 
 
-@pytest.fixture(scope="module", params=sorted(SUITES))
-def installed(request: pytest.FixtureRequest, extension: Path) -> Program:
-    """The real program with the extension installed, in a home of its own."""
-    blender = program(request.param)
-    desk = blender.desk()
-    shutil.copy2(extension, desk / "emoface.zip")
-    shutil.copy2(ROOT / "emoface_core" / "assets" / "demo.flac", desk / "voice.flac")
-    shutil.copy2(Path(__file__).with_name("stage.py"), desk)
-    install = ["install-file", "--enable", "-r", "user_default", "/tmp/emoface/emoface.zip"]
-    done = blender.inside(["blender", "--command", "extension", *install])
-    assert done.returncode == 0, done.stdout
-    quiet = (
-        "import bpy; bpy.context.preferences.view.show_splash = False; bpy.ops.wm.save_userpref()"
-    )
-    done = blender.inside(["blender", "-b", "--python-exit-code", "1", "--python-expr", quiet])
-    assert done.returncode == 0, done.stdout
-    return blender
+def finished(window: Desktop) -> bool:
+    return not window.state()["job"]
+
+
+def bake(window: Desktop) -> None:
+    """Press the button and wait for the face."""
+    window.push("emoface.animate")
+    window.wait(lambda: window.state()["job"] or window.state()["baked"], 60)
+    window.wait(lambda: finished(window), 180)
+
+
+def points(window: Desktop, frame: int = SHOWN) -> np.ndarray:
+    """(5023, 3) millimetres."""
+    window.ask("show", frame=frame)
+    return np.reshape(window.ask("points"), (-1, 3))
+
+
+def moved(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.linalg.norm(one - other, axis=1).max())
 
 
 def expected(emotion: str) -> np.ndarray:
     """(T, 5023) how far each vertex is from its rest, by the engine in this process."""
-    sound = ROOT / "emoface_core" / "assets" / "demo.flac"
-    frames = round(open_audio(sound).seconds * FPS)  # a strip is cut to whole frames
+    frames = round(open_audio(CLIP).seconds * FPS)  # a strip is cut to whole frames
     options = AnimateOptions(emotion=emotion, fps=FPS, duration=frames / FPS)
-    with animate(sound, options, choose_engine()) as performance:
+    with animate(CLIP, options, choose_engine()) as performance:
         offsets = np.concatenate([speech + felt for speech, felt in performance.chunks()])
     return np.linalg.norm(offsets, axis=2)
 
 
-def test_the_button_makes_the_face_speak(installed: Program) -> None:
-    version = installed.version
-    desk = installed.root / "tmp" / "emoface"
-    with Desktop(installed, f":{70 + int(version[0])}", "-P", "/tmp/emoface/stage.py") as window:
-        window.wait(lambda: window.state()["stage"] == "ready", 60)
-        window.picture(PICTURES / f"{version}-ready.png")
-        left, bottom, width, height = window.state()["panel"]
-        button = (left + BUTTON[0] * width, SIZE[1] - bottom - height + BUTTON[1])
-        window.hover(*button)
-        window.click(*button)
-        window.wait(lambda: window.state()["job"] or window.state()["baked"], 20)
-        window.picture(PICTURES / f"{version}-pressed.png")
-        window.wait(lambda: not window.state()["job"], 120)
-        assert window.state()["failure"] == ""
-        assert window.state()["baked"] > 0
-        (desk / "measure").touch()
-        window.wait(lambda: window.state()["stage"] == "measured", 120)
-        time.sleep(1)  # for the screen to show that frame
-        window.picture(PICTURES / f"{version}-baked.png")
-        (desk / "finish").touch()
-        window.wait(lambda: window.blender.poll() is not None, 20)
-        assert window.blender.returncode == 0
+def test_esc_in_the_middle_leaves_the_face_alone(window: Desktop) -> None:
+    rest = points(window)
+    window.push("emoface.animate")
+    window.wait(lambda: window.state()["job"], 60)
+    window.middle()
+    window.press("Escape")
+    window.wait(lambda: finished(window), 60)
+    state = window.state()
+    assert (state["failure"], state["baked"]) == ("", 0), "it was cancelled, which is no failure"
+    assert moved(points(window), rest) == 0
 
-    frames = np.load(desk / "frames.npy")
+
+def test_the_button_makes_the_face_speak(window: Desktop, installed: Program) -> None:
+    window.choose(f"{FACE}.emotion", "h", "happy")
+    window.picture(PICTURES / f"{installed.version}-ready.png")
+    bake(window)
+    state = window.state()
+    assert state["failure"] == ""
+    assert state["baked"] > 0
+    window.ask("measure", seconds=300)
+    time.sleep(1)  # for the screen to show that frame
+    window.picture(PICTURES / f"{installed.version}-baked.png")
+
+    frames = np.load(window.folder / "frames.npy")
     wanted = expected("happy")
     first = FIRST_FRAME - 1
-    rest = frames[0]
-    shown = np.linalg.norm(frames - rest, axis=2)
+    shown = np.linalg.norm(frames - frames[0], axis=2)
     assert shown[: first - EASE].max() < 1e-6  # at rest before the strip
     assert shown[first + len(wanted) + EASE :].max() < 1e-6  # and after it
     spoken = shown[first : first + len(wanted)]
@@ -103,8 +100,84 @@ def test_the_button_makes_the_face_speak(installed: Program) -> None:
     assert np.abs(spoken - wanted).max() < 1e-4  # a tenth of a millimetre, at the very frame
 
 
+def test_undo_takes_the_bake_away_and_redo_brings_it_back(window: Desktop) -> None:
+    baked, before = points(window), window.state()["baked"]
+    assert before, "there is a bake to undo"
+    window.middle()
+    window.press("ctrl+z")
+    window.wait(lambda: window.state()["baked"] == 0, 20)
+    assert moved(points(window), baked) > 1
+    window.middle()
+    window.press("ctrl+shift+z")
+    window.wait(lambda: window.state()["baked"] == before, 20)
+    assert moved(points(window), baked) < 0.01
+
+
+def test_another_emotion_shows_at_once(window: Desktop) -> None:
+    happy = points(window)
+    window.choose(f"{FACE}.emotion", "a", "angry")
+    assert moved(points(window), happy) > 1
+    assert finished(window), "no engine was asked"
+    window.choose(f"{FACE}.emotion", "h", "happy")
+    assert moved(points(window), happy) < 0.01
+
+
+def test_a_cue_changes_the_face_from_its_frame_on(window: Desktop, installed: Program) -> None:
+    window.unfold("EMOFACE_PT_cues")
+    early, late = points(window, 30), points(window, 100)
+    window.ask("show", frame=80)
+    window.push("emoface.add_cue", across=0.84)
+    window.choose(f"{FACE}.cues[0].emotion", "s", "sad")
+    assert moved(points(window, 30), early) < 0.01
+    assert moved(points(window, 100), late) > 1
+    time.sleep(1)
+    window.picture(PICTURES / f"{installed.version}-cue.png")
+
+
+def test_remove_bake_takes_ours_away(window: Desktop) -> None:
+    window.push("emoface.remove_bake")
+    window.wait(lambda: window.state()["baked"] == 0, 20)
+    with pytest.raises(NotShownError):
+        window.find("emoface.remove_bake")
+
+
+def test_what_is_no_sound_is_said_in_the_panel(window: Desktop, installed: Program) -> None:
+    (window.folder / "shopping list.txt").write_text("milk, bread")
+    window.push(".source", across=0.75)
+    window.wait(lambda: window.ask("value", path=f"{FACE}.source") == "FILE", 10)
+    window.write(".file", "/tmp/emoface/shopping list.txt")
+    bake(window)
+    assert "shopping list.txt" in window.state()["failure"]
+    time.sleep(1)
+    window.picture(PICTURES / f"{installed.version}-error.png")
+    window.push("emoface.copy_report")
+    window.wait(lambda: "EmoFace" in window.ask("clipboard"), 10)
+    assert "shopping" not in window.ask("clipboard"), "a report names nothing of the artist's"
+    window.push("emoface.dismiss", across=0.84)
+    window.wait(lambda: window.state()["failure"] == "", 10)
+
+
+def test_the_preferences_test_the_engine(window: Desktop, installed: Program) -> None:
+    where = {"area": "PREFERENCES", "kind": "WINDOW"}
+    window.ask("show_preferences")
+    time.sleep(1)
+    window.push("emoface.test_engine", **where)
+    window.wait(lambda: window.ask("found")["state"] != "busy", 150)
+    said = window.ask("found")
+    assert said["state"] == "good", said
+    assert "ONNX Runtime" in said["lines"][0]
+    assert "s of speech took" in said["lines"][-1]
+    time.sleep(1)
+    window.picture(PICTURES / f"{installed.version}-preferences.png")
+    window.ask("show_scene")
+
+
 def test_the_command_bakes_a_saved_file_and_its_exit_codes_tell(installed: Program) -> None:
-    """After the window has saved shot.blend."""
+    """A file saved by the window."""
+    with Desktop(installed, f":{60 + int(installed.version[0])}") as window:
+        window.ask("set_the_scene")
+        window.ask("save", path="/tmp/emoface/shot.blend")
+        window.quit()
     bake = ["blender", "--command", "emoface", "bake", "--open", "/tmp/emoface/shot.blend"]
     saved = installed.root / "tmp" / "emoface" / "again.blend"
     done = installed.inside([*bake, "--audio", "/tmp/emoface/none.wav", "--save", "/tmp/no.blend"])

@@ -399,7 +399,11 @@ def assets(arguments: argparse.Namespace) -> int:
 def train(arguments: argparse.Namespace) -> int:
     """Train a model by a configuration file."""
     python = main_environment("torch", "corpus")
-    return run_code([python, "-m", "emoface_core", "train", *arguments.rest])
+    env = {**clean_environment(), "PYTHONPATH": str(ROOT)}
+    del env["HF_HUB_OFFLINE"]  # pretrained encoders may come from the hub
+    # Paths are the caller's: so the command runs where the caller is.
+    command = [python, "-m", "emoface_core", "train", *arguments.rest]
+    return subprocess.run(command, env=env, check=False).returncode
 
 
 def parser() -> argparse.ArgumentParser:

@@ -46,6 +46,15 @@ def test_wrong_arguments_end_with_2_and_no_traceback(arguments):
     assert "Traceback" not in done.stderr
 
 
+def test_train_reads_and_writes_where_the_caller_is(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(build, "main_environment", lambda *_names: Path(sys.executable))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("[run]\nstep = 3\n", "utf-8")
+    arguments = build.parser().parse_args(["train", "mine.toml", "--resume"])
+    assert build.train(arguments) == 2
+    assert "“step” that nothing reads" in capfd.readouterr().err
+
+
 def test_unknown_blender_is_one_sentence_before_anything_is_installed():
     done = call("test", "--blender", "4.2,9.9")
     assert done.returncode == 2

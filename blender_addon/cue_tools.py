@@ -253,6 +253,10 @@ class EMOFACE_PT_cues(Panel):
         row = layout.row(align=True)
         row.prop(choices, "show_markers", toggle=True, icon="MARKER_HLT")
         row.operator("emoface.cues_from_markers", text="", icon="IMPORT")
+        if len(choices.cues):
+            hint = layout.row()
+            hint.enabled = False
+            hint.label(text="Until the first cue the emotion above holds")
         if 0 <= choices.active_cue < len(choices.cues):
             draw_cue(layout, choices.cues[choices.active_cue])
 

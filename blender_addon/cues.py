@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Emotion over time: what the face feels from which frame on. NumPy, no bpy."""
+"""What the face feels, and how strongly it speaks, from which frame on. NumPy, no bpy."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -55,6 +55,31 @@ class Cue:
     frame: float
     ease: float
     feeling: Feeling
+
+
+@dataclass(frozen=True, slots=True)
+class Accent:
+    """From `first` to `last` the speech has a strength of its own: 0 mutes a cough."""
+
+    first: float  # frames; at full effect from here
+    last: float  # to here
+    strength: float
+    ease: float  # frames before and after
+
+    def reach(self, frames: Floats) -> Floats:
+        """(F,) how far it holds at each frame, 0 to 1."""
+        last = max(self.first, self.last)
+        away = np.maximum(np.maximum(self.first - frames, frames - last), 0)
+        near = 1 - np.clip(away / max(self.ease, _AT_ONCE), 0, 1)
+        return np.asarray(near * near * (3 - 2 * near), np.float32)
+
+
+def gain_over_time(accents: Iterable[Accent], frames: Floats) -> Floats:
+    """(F,) strength of the speech over `frames`, 1 without accents; the product where some meet."""
+    gain = np.ones(len(frames), np.float32)
+    for accent in accents:
+        gain *= 1 + accent.reach(frames) * np.float32(accent.strength - 1)
+    return gain
 
 
 def weights_over_time(base: Floats, cues: Iterable[Cue], frames: Floats, voice: Floats) -> Floats:

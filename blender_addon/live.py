@@ -11,7 +11,7 @@ from bpy.types import Context, Object
 from emoface_core.face.eyes import EyeSettings
 
 from . import gaze_layer, markers, ownership, writer
-from .cues import Cue, Feeling
+from .cues import Accent, Cue, Feeling
 from .styling import RegionStyle, SpeechStyle, Style
 
 SAME = "SAME"  # the mouth feels what the face feels
@@ -29,6 +29,7 @@ def style_of(obj: Object, feeling: Feeling | None = None) -> Style:
         cues=tuple(cue_of(item) for item in choices.cues),
         lower=None if lower == SAME else Feeling(lower),
         speech=SpeechStyle(**_values(choices.speech_style, SpeechStyle)),
+        accents=tuple(Accent(a.first, a.last, a.strength, a.ease) for a in choices.accents),
         regions=RegionStyle(**_values(choices.regions, RegionStyle)),
     )
 

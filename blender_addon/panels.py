@@ -7,6 +7,7 @@ from emoface_core.emotions import AUTO
 from emoface_core.errors import EmoFaceError
 
 from . import (
+    accent_tools,
     compat,
     cue_tools,
     layer_tools,
@@ -125,10 +126,11 @@ def draw_emotion(layout: UILayout, face: Object, record: BakeRecord | None) -> N
     column.prop(choices, "emotion")
     if choices.emotion != AUTO:
         column.prop(choices, "preference", slider=True)
-    if record is not None and INTENSITY in face:
+    home = ownership.intensity_home(face)
+    if record is not None and INTENSITY in home:
         row = column.row()
         row.use_property_decorate = True  # the dot that keys it
-        row.prop(face, INTENSITY_PATH, text="Intensity", slider=True)
+        row.prop(home, INTENSITY_PATH, text="Intensity", slider=True)
     else:
         column.prop(choices, "intensity", slider=True)
 
@@ -247,4 +249,5 @@ CLASSES = (
     *cue_tools.CLASSES,
     *layer_tools.CLASSES,
     *style_panels.CLASSES,
+    *accent_tools.CLASSES,
 )

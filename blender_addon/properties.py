@@ -262,6 +262,7 @@ class EmoFaceAccent(PropertyGroup):
         description="The first frame of the word or the noise",
         default=1,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
     last: IntProperty(
@@ -269,6 +270,7 @@ class EmoFaceAccent(PropertyGroup):
         description="Its last frame",
         default=1,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
     strength: FloatProperty(
@@ -280,6 +282,7 @@ class EmoFaceAccent(PropertyGroup):
         step=5,
         subtype="FACTOR",
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
     ease: IntProperty(
@@ -290,6 +293,7 @@ class EmoFaceAccent(PropertyGroup):
         soft_max=20,
         default=3,
         options=set(),
+        override=KEPT,
         update=live.changed,
     )
 
@@ -390,6 +394,14 @@ class EmoFaceChoices(PropertyGroup):
     )
     regions: PointerProperty(type=EmoFaceRegions, override=KEPT)
     eyes: PointerProperty(type=EmoFaceEyes, override=KEPT)
+    accents: CollectionProperty(
+        type=EmoFaceAccent,
+        description="Frames in which the speech has a strength of its own",
+        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+    )
+    active_accent: IntProperty(
+        name="Accent", description="The accent that is shown below", options=set()
+    )
     speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
     mute_speech: BoolProperty(
         name="Mute Speech",

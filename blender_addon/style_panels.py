@@ -112,6 +112,9 @@ class EMOFACE_PT_layers(_Sub, Panel):
             row.prop(home, INTENSITY_PATH, text="Emotion", slider=True)
         else:
             row.prop(choices, "intensity", text="Emotion", slider=True)
+        shown = choices.eyes.show
+        icon = "HIDE_OFF" if shown else "HIDE_ON"
+        column.row(align=True).prop(choices.eyes, "show", toggle=True, icon=icon)
         column = layout.column(align=True)
         column.operator("emoface.thin_curves", icon="IPO_LINEAR")
         column.operator("emoface.to_plain_keys", icon="SHAPEKEY_DATA")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import lip_gap
 
-from .cues import Cue, Feeling, weights_over_time
+from .cues import Accent, Cue, Feeling, gain_over_time, weights_over_time
 from .motion import Motion
 from .plan import ROOM
 
@@ -68,6 +68,7 @@ class Style:
     cues: tuple[Cue, ...] = ()
     lower: Feeling | None = None  # of mouth and jaw throughout; None: as the rest of the face
     speech: SpeechStyle = field(default_factory=SpeechStyle)
+    accents: tuple[Accent, ...] = ()
     regions: RegionStyle = field(default_factory=RegionStyle)
 
 
@@ -81,17 +82,29 @@ def styled(motion: Motion, style: Style, first_frame: float) -> tuple[Floats, Fl
 
     `first_frame`: the scene frame of the motion's first row, where cues are counted from.
     """
-    return (
-        speech_curves(motion.speech, motion.speech_keys, style.speech, motion.fps),
-        emotion_curves(motion, style, first_frame),
+    frames = np.float32(first_frame) + np.arange(len(motion.speech), dtype=np.float32)
+    speech = speech_curves(
+        motion.speech,
+        motion.speech_keys,
+        style.speech,
+        motion.fps,
+        gain_over_time(style.accents, frames) if style.accents else None,
     )
+    return speech, emotion_curves(motion, style, frames)
 
 
-def speech_curves(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: float) -> Floats:
+def speech_curves(
+    curves: Floats,
+    keys: Sequence[str],
+    style: SpeechStyle,
+    fps: float,
+    gain: Floats | None = None,
+) -> Floats:
     """Curves (F, R) of the speech keys, in the style.
 
     Lips that were shut stay shut however far the jaw or the lips open otherwise, and a lower lip
-    at the teeth stays there; the closing force presses or loosens lips that are shut.
+    at the teeth stays there; the closing force presses or loosens lips that are shut. `gain` (F,)
+    scales all of it over time.
     """
     gains = np.array([_speech_gain(key, style) for key in keys], np.float32)
     made = curves * gains
@@ -100,6 +113,8 @@ def speech_curves(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: 
         made += bite[:, None] * (curves * np.float32(style.strength) - made)
     if "mouthClose" in keys and style != SpeechStyle(strength=style.strength):
         made[:, keys.index("mouthClose")] += _closing(curves, made, keys, style)
+    if gain is not None:
+        made *= gain[:, None]
     made = _smoothed(made, keys, style, fps)
     return _moved(made, style.offset)
 
@@ -144,9 +159,8 @@ def lip_slopes() -> Mapping[str, float]:
     return dict(zip(names, gaps.tolist(), strict=True))
 
 
-def emotion_curves(motion: Motion, style: Style, first_frame: float) -> Floats:
-    """Curves (F, R) of the emotion keys at intensity 1 of the face."""
-    frames = np.float32(first_frame) + np.arange(len(motion.emotion), dtype=np.float32)
+def emotion_curves(motion: Motion, style: Style, frames: Floats) -> Floats:
+    """Curves (F, R) of the emotion keys at intensity 1 of the face, at scene frames (F,)."""
     weights = weights_over_time(style.feeling.mixture(), style.cues, frames, motion.voice)
     regions = np.array([region_of(key) for key in motion.emotion_keys], np.int64)
     made = np.einsum("tk,tkr->tr", weights, motion.emotion)

@@ -4,7 +4,14 @@
 import numpy as np
 import pytest
 
-from blender_addon.cues import Cue, Feeling, cues_of_voice, weights_over_time
+from blender_addon.cues import (
+    Accent,
+    Cue,
+    Feeling,
+    cues_of_voice,
+    gain_over_time,
+    weights_over_time,
+)
 from emoface_core.emotions import EMOTIONS
 
 FRAMES = np.arange(1, 101, dtype=np.float32)
@@ -75,3 +82,13 @@ def test_the_voice_as_cues() -> None:
     assert [(c.frame, c.feeling.emotion) for c in cues] == [(11, "happy"), (131, "sad")]
     assert [c.feeling.emotion for c in cues_of_voice(voice[:3], 1, 30, EMOTIONS)] == ["happy"]
     assert cues_of_voice(voice[:0], 1, 30, EMOTIONS) == []
+
+
+def test_accents_multiply_where_they_meet() -> None:
+    gain = gain_over_time([Accent(20, 40, 0.5, 4), Accent(35, 60, 1.5, 0)], FRAMES)
+    at = dict(zip(FRAMES.astype(int).tolist(), gain.tolist(), strict=True))
+    assert [at[f] for f in (1, 16, 20, 34, 35, 40, 44, 60, 61)] == pytest.approx(
+        [1, 1, 0.5, 0.5, 0.75, 0.75, 1.5, 1.5, 1]
+    )
+    assert 0.5 < at[18] < 1
+    assert (gain_over_time([], FRAMES) == 1).all()

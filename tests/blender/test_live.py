@@ -154,6 +154,24 @@ def test_speech_has_a_strength_and_a_time(face: bpy.types.Object) -> None:
     close(shown(face, 15), speech_at(15) + emotion_at(15, "happy"))
 
 
+def test_accents_stress_and_mute_a_range(face: bpy.types.Object) -> None:
+    bpy.context.scene.frame_set(20)
+    bpy.ops.emoface.add_accent()
+    accent = face.emoface.accents[0]
+    assert (accent.first, accent.last) == (20, 30), "0.4 seconds"
+    accent.strength = 0.0
+    emotion = emotion_at(25, "happy")
+    close(shown(face, 25), emotion)
+    close(shown(face, 16), speech_at(16) + emotion_at(16, "happy"))
+    accent.strength, accent.ease = 1.5, 0
+    close(shown(face, 20), 1.5 * speech_at(20) + emotion_at(20, "happy"))
+    close(shown(face, 31), speech_at(31) + emotion_at(31, "happy"))
+    bpy.ops.emoface.remove_accent()
+    close(shown(face, 25), speech_at(25) + emotion)
+    with pytest.raises(RuntimeError, match="No accent is selected"):
+        bpy.ops.emoface.remove_accent()
+
+
 def test_what_was_chosen_holds_for_the_next_bake(face: bpy.types.Object) -> None:
     face.emoface.regions.brows = 0.25
     face.emoface.speech_style.jaw_opening = 1.5

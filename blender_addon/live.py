@@ -136,7 +136,7 @@ def together(obj: Object) -> Iterator[None]:
         yield
     now = Feeling(obj.emoface.emotion, obj.emoface.preference)
     apply(obj, feeling=now if now != feeling else None)
-    markers.show(obj)
+    markers.show_new(obj)
 
 
 # For the `update` of properties: each is called with the group that holds the property.
@@ -152,7 +152,7 @@ def cue_changed(item: Any, _context: Context) -> None:
     """A cue was changed."""
     if not _updates.held:
         apply(item.id_data)
-        markers.show(item.id_data, item)
+        markers.show(item.id_data, [item])
 
 
 def emotion_changed(choices: Any, _context: Context) -> None:

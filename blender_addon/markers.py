@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Emotion cues as markers on the timeline. Markers of the artist's are left alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import bpy
 from bpy.types import Object, Scene, TimelineMarker
 
 
-def show(obj: Object, cue: Any = None) -> None:
-    """Make the markers of a face's cues, or of one of them, agree with it."""
-    for item in [cue] if cue is not None else list(obj.emoface.cues):
+def show(obj: Object, cues: Iterable[Any] | None = None) -> None:
+    """Make the markers of a face's cues, or of some of them, agree with them."""
+    for item in list(obj.emoface.cues if cues is None else cues):
         forget(obj, item)
         if obj.emoface.show_markers:
             item.marker = label(item, obj.name)
@@ -18,16 +18,32 @@ def show(obj: Object, cue: Any = None) -> None:
                 scene.timeline_markers.new(item.marker, frame=item.frame)
 
 
+def show_new(obj: Object) -> None:
+    """Give markers to cues that have none; those that the artist has moved stay where they are."""
+    if obj.emoface.show_markers:
+        show(obj, [cue for cue in obj.emoface.cues if not cue.marker])
+
+
 def forget(obj: Object, cue: Any) -> None:
     """Take a cue's marker away."""
     same = [c for c in obj.emoface.cues if c.marker == cue.marker]
     same.sort(key=lambda c: c.frame)
-    for scene in _scenes(obj):
+    for scene in [] if _is_another_face(obj, cue.marker) else _scenes(obj):
         found = list(_found(scene, [c.marker for c in same]))
         for other, marker in zip(same, found, strict=True):
             if other == cue and marker is not None:
                 scene.timeline_markers.remove(marker)
     cue.marker = ""
+
+
+def _is_another_face(obj: Object, name: str) -> bool:
+    """Whether a marker is that of the face which this one was duplicated from."""
+    return not name.endswith(f" · {obj.name}") and any(
+        cue.marker == name
+        for other in bpy.data.objects
+        if other != obj
+        for cue in other.emoface.cues
+    )
 
 
 def _scenes(obj: Object) -> list[Scene]:

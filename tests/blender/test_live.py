@@ -118,11 +118,29 @@ def test_markers_follow_the_cues_and_lead_them_if_asked(face: bpy.types.Object) 
     marks = {marker.name: marker.frame for marker in scene.timeline_markers}
     assert marks == {"shot 2": 30, "Happy 100% · Anna": 10, "Angry 100% · Anna": 30}
     scene.timeline_markers["Angry 100% · Anna"].frame = 42
+    scene.frame_set(55)
+    bpy.ops.emoface.add_cue()
+    assert scene.timeline_markers["Angry 100% · Anna"].frame == 42, "moved, and not yet taken"
+    bpy.ops.emoface.remove_cue()
     bpy.ops.emoface.cues_from_markers()
     assert [cue.frame for cue in face.emoface.cues] == [10, 42]
+    with pytest.raises(RuntimeError, match="No marker of a cue was moved"):
+        bpy.ops.emoface.cues_from_markers()
     assert [m.frame for m in scene.timeline_markers if m.name.startswith("Angry")] == [42]
     face.emoface.show_markers = False
     assert [marker.name for marker in scene.timeline_markers] == ["shot 2"]
+
+
+def test_a_copy_of_a_face_has_markers_of_its_own(face: bpy.types.Object) -> None:
+    face.emoface.show_markers = True
+    bpy.context.scene.frame_set(10)
+    bpy.ops.emoface.add_cue()
+    copy = face.copy()
+    copy.data = face.data.copy()
+    bpy.context.scene.collection.objects.link(copy)
+    copy.emoface.cues[0].frame = 20
+    marks = {marker.name: marker.frame for marker in bpy.context.scene.timeline_markers}
+    assert marks == {"Happy 100% · Anna": 10, "Happy 100% · Anna.001": 20}
 
 
 def test_regions_have_strengths_and_the_mouth_an_emotion_of_its_own(

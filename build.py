@@ -320,7 +320,17 @@ def test(arguments: argparse.Namespace) -> int:
 
 
 # pyproject.toml's extras that the tests need; `engine` is in every environment.
-TESTED = ("blender", "corpus", "demo", "dev", "evaluation", "package", "registration", "torch")
+TESTED = (
+    "blender",
+    "captures",
+    "corpus",
+    "demo",
+    "dev",
+    "evaluation",
+    "package",
+    "registration",
+    "torch",
+)
 CHECKS = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
@@ -398,7 +408,7 @@ def assets(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a model by a configuration file."""
-    python = main_environment("torch", "corpus")
+    python = main_environment("torch", "captures", "corpus")
     env = {**clean_environment(), "PYTHONPATH": str(ROOT)}
     del env["HF_HUB_OFFLINE"]  # pretrained encoders may come from the hub
     # Paths are the caller's: so the command runs where the caller is.

@@ -86,6 +86,7 @@ def read_motion(
     - `.npz`: `offsets`, or `vertices` with `template`, of the same forms; or FLAME's `expression`
       with `shape`, `jaw` or EMOCA's `pose` (whose first three numbers, the head's turn, are left
       out), `neck`, `eyes`; or `curves` (T, S) with `names`. Its `fps` goes before the given one.
+    - `.hdf5`: FLAME's `shape`, `exp` and `jaw`, as EMOTE's reconstructions of MEAD have them.
     - `.csv`: curves of ARKit's shapes, as Live Link Face writes them.
 
     `template` (V, 3) is the speaker's neutral, if the file has none of its own.
@@ -96,6 +97,8 @@ def read_motion(
         return _from_curves(read_arkit_csv(path))
     if ending == ".npz":
         return _from_arrays(path, load_npz(path), fps, template, flame)
+    if ending == ".hdf5":
+        return _from_arrays(path, _load_hdf5(path), fps, template, flame)
     array = _load_npy(path)
     if array.ndim == 2 and array.shape[1] == MEAD_WIDTH:
         ends = (SHAPES, SHAPES + EXPRESSIONS)
@@ -145,6 +148,22 @@ def _load_npy(path: Path) -> NDArray:
             f"“{path}” is not a readable .npy file ({error}).", "Copy or make it again."
         ) from None
     return _without_batch(array)
+
+
+def _load_hdf5(path: Path) -> dict[str, NDArray]:
+    try:
+        import h5py  # only this form needs it
+    except ImportError:
+        raise InputError(
+            f"“{path}” is HDF5, which needs the package h5py.", "Install it: pip install h5py."
+        ) from None
+    try:
+        with h5py.File(path, "r") as file:
+            return {name: np.asarray(file[name]) for name in ("shape", "exp", "jaw")}
+    except (OSError, KeyError) as error:
+        raise InputError(
+            f"“{path}” holds no shape, exp and jaw of FLAME ({error}).", "Copy it again."
+        ) from None
 
 
 def _without_batch(array: NDArray) -> NDArray:

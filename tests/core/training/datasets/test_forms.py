@@ -3,7 +3,9 @@
 
 import os
 import pickle
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -236,6 +238,48 @@ def test_mead(tmp_path, flame):
     assert motion.offsets.shape == (10, FLAME_VERTICES, 3) and motion.fps == 25
     (tmp_path / "M003_1_1_1.npy").write_bytes(b"")
     with pytest.raises(InputError, match="not named as 3DMEAD"):
+        open_mead(tmp_path, None)
+
+
+def test_mead_as_emote_gives_it(tmp_path, flame):
+    rng = np.random.default_rng(0)
+
+    def take(speaker: str, emotion: str, level: int, sentence: str, view: str = "front") -> Path:
+        place = Path(emotion, f"level_{level}", sentence)
+        path = tmp_path / speaker / view / place / "shape_pose_cam.hdf5"
+        path.parent.mkdir(parents=True)
+        with h5py.File(path, "w") as file:
+            for name, width in (("cam", 3), ("exp", 100), ("global_pose", 3), ("jaw", 3)):
+                file[name] = (0.1 * rng.standard_normal((1, 10, width))).astype(np.float32)
+            file["shape"] = np.zeros((1, 10, 300), np.float32)
+        sound(tmp_path / speaker / "audio" / place.with_suffix(".wav"), 0.4)
+        return path
+
+    path = take("M003", "surprised", 3, "012")
+    take("M003", "neutral", 1, "034")
+    take("M003", "contempt", 1, "001")
+    take("M003", "happy", 1, "002", view="left_30")
+    clips = open_mead(tmp_path, read_flame(flame))
+    (one,) = clips.of("train")
+    assert (one.name, EMOTIONS[one.emotion], one.intensity) == ("M003_012_3_2", "surprised", 1.0)
+    assert one.sound == tmp_path / "M003/audio/surprised/level_3/012.wav"
+    assert [clip.name for clip in clips.of("held_out")] == ["M003_034_0_0"]
+    assert sorted(clips.unused)[0] == "002.wav: no motion" and not clips.missing
+    # The same numbers as ProbTalk3D's export of them.
+    with h5py.File(path) as file:
+        numbers = np.concatenate([file[name][:] for name in ("shape", "exp", "jaw")], -1)
+    np.save(tmp_path / "export.npy", numbers)
+    exported = read_motion(tmp_path / "export.npy", 25.0, flame=read_flame(flame))
+    found = clips.read(one)
+    assert found.fps == 25 and np.array_equal(found.offsets, exported.offsets)
+    path.write_bytes(b"no")
+    with pytest.raises(InputError, match="no shape, exp and jaw"):
+        clips.read(one)
+    path.rename(tmp_path / "shape_pose_cam.hdf5")
+    (tmp_path / "export.npy").unlink()
+    (tmp_path / "front").mkdir()
+    (tmp_path / "shape_pose_cam.hdf5").rename(tmp_path / "front" / "shape_pose_cam.hdf5")
+    with pytest.raises(InputError, match="not at a place of 3DMEAD"):
         open_mead(tmp_path, None)
 
 

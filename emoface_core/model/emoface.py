@@ -25,7 +25,8 @@ from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.model.config import ModelConfig
 from emoface_core.model.decoders import Cache, Decoder, periodic_positions
-from emoface_core.model.encoders import make_encoder
+from emoface_core.model.emotion_reader import EmotionReader
+from emoface_core.model.encoders import MelEncoder, make_encoder
 from emoface_core.model.geometry import FaceGeometry
 from emoface_core.model.mesh_attention import MeshAttention
 
@@ -90,9 +91,11 @@ class EmoFace(nn.Module):
         self.content_decoder = Decoder(c_width, config.decoder, causal=not parallel)
         self.emotion_decoder = Decoder(e_width, config.decoder, causal=not parallel)
         self.attention = MeshAttention(c_width, e_width, geometry, config.attention)
-        self.emotion_head = nn.Sequential(
+        self.emotion_head: nn.Module = nn.Sequential(
             nn.Linear(e_width, e_width), nn.GELU(), nn.Linear(e_width, len(EMOTIONS))
         )
+        if parallel and isinstance(self.content_encoder, MelEncoder):
+            self.emotion_head = EmotionReader(c_width)
         self.phone_head = nn.Linear(c_width, phones)
         if parallel:
             self.content_out = nn.Linear(d, self.shapes)
@@ -125,11 +128,18 @@ class EmoFace(nn.Module):
             self.emotion_encoder.reach + self.emotion_decoder.reach,  # type: ignore[operator]
         )
         behind = max(reaches) + self.attention.past_frames  # type: ignore[type-var,operator]
+        if isinstance(self.emotion_head, EmotionReader):
+            behind = max(behind, self.content_encoder.reach + self.emotion_head.reach)  # type: ignore[operator]
         return max(around, behind)
 
     def forward(self, mel: Tensor) -> EmoFaceOutput:
         """Log-mel (B, 2N, 80) -> all of the clip's curves, in the parallel mode."""
-        heard_c = self.content_encoder(mel)  # (B, N, C_c)
+        encoder = self.content_encoder
+        if isinstance(self.emotion_head, EmotionReader) and isinstance(encoder, MelEncoder):
+            heard_c, deep = encoder.heard(mel)  # (B, N, C_c) both
+            voice = self.emotion_head(mel, deep)
+        else:
+            heard_c, voice = encoder(mel), None
         heard_e = self.emotion_encoder(mel)  # (B, N, C_e)
         c = self.content_decoder(heard_c)  # (B, N, d)
         e = self.emotion_decoder(heard_e)
@@ -140,7 +150,7 @@ class EmoFace(nn.Module):
             content=self.content_out(c),
             emotion_layers=self.layers_out(e).unflatten(-1, (len(EMOTIONS), self.shapes)),
             attention=attention,
-            emotion_logits=self.emotion_head(heard_e),
+            emotion_logits=self.emotion_head(heard_e) if voice is None else voice,
             phone_logits=self.phone_head(heard_c),
         )
 

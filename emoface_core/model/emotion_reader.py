@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from emoface_core.audio.mel import DEVIATION, MEAN
 from emoface_core.emotions import EMOTIONS
-from emoface_core.errors import InputError
 from emoface_core.model.config import N_MELS
-from emoface_core.model.encoders import MelEncoder
 
 N_CEPSTRA = 20
 SILENCE = (-6.0 - MEAN) / DEVIATION  # what a band of the log-mel is where there is no sound
@@ -55,7 +53,7 @@ class EmotionReader(nn.Module):
         self.register_buffer("change", kernel, persistent=False)
 
     def forward(self, mel: Tensor, hidden: Tensor) -> Tensor:
-        """Log-mel (B, 2N, 80) and `hidden` (B, N, C) of `encode` -> logits (B, N, 8)."""
+        """Log-mel (B, 2N, 80) and `hidden` (B, N, C) of `MelEncoder.heard` -> logits (B, N, 8)."""
         features, speech = self.describe(mel, hidden)
         logits = F.linear(features, self.weight, self.bias)
         trust = speech / (speech + _LEAST_SPEECH)
@@ -92,24 +90,6 @@ class EmotionReader(nn.Module):
         power = F.relu(power - N_MELS * 1.05e-6) + 1e-9
         decibels = 4.342944819 * torch.log(power)
         return torch.sigmoid((decibels - _SPEECH_DB) / _SPEECH_WIDTH_DB)
-
-
-def encode(encoder: MelEncoder, mel: Tensor) -> tuple[Tensor, Tensor]:
-    """The encoder's features (B, N, C), as it gives them, and its stream two thirds of the way."""
-    x = F.gelu(encoder.stem(mel.transpose(1, 2))).transpose(1, 2)
-    hidden = x
-    for number, block in enumerate(encoder.blocks, start=1):
-        x = block(x)
-        if number == read_after(encoder):
-            hidden = x
-    return encoder.norm(x), hidden
-
-
-def read_after(encoder: MelEncoder) -> int:
-    """The block after which the reader listens: the last ones know phones and little else."""
-    if not isinstance(encoder, MelEncoder):
-        raise InputError("The emotion is read from a mel encoder; this one is another kind.")
-    return max(1, round(len(encoder.blocks) * 2 / 3))
 
 
 def window_sums(x: Tensor) -> Tensor:

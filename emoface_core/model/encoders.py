@@ -47,12 +47,23 @@ class MelEncoder(nn.Module):
         self.reach = 1 + config.blocks * (config.kernel // 2)  # frames to either side
 
     def forward(self, mel: Tensor, frames: int | None = None) -> Tensor:
-        x = F.gelu(self.stem(mel.transpose(1, 2))).transpose(1, 2)
-        for block in self.blocks:
-            x = block(x)
-        if frames is not None and frames != x.shape[1]:
+        features, _ = self.heard(mel)
+        if frames is not None and frames != features.shape[1]:
             raise InputError(f"{mel.shape[1]} mel frames do not give {frames} frames of motion.")
-        return self.norm(x)
+        return features
+
+    def heard(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """The features (B, N, width), and the stream two thirds of the way there.
+
+        The last blocks know phones and little else; before them voices can still be told apart.
+        """
+        x = F.gelu(self.stem(mel.transpose(1, 2))).transpose(1, 2)
+        deep = x
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x)
+            if number == max(1, round(len(self.blocks) * 2 / 3)):
+                deep = x
+        return self.norm(x), deep
 
 
 class PretrainedEncoder(nn.Module):

@@ -45,6 +45,7 @@ from emoface_core.training.config import (
     read_config,
 )
 from emoface_core.training.dataset import open_source
+from emoface_core.training.emotion_reading import read_emotions
 from emoface_core.training.objectives import PairedObjective, TaughtObjective
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 
@@ -359,7 +360,9 @@ class Trainer:
         """Write the model's folder as engines read it; gives its path."""
         folder = self.out / "model"
         if self.ranks.first:
-            export_model(copy.deepcopy(self.best).cpu(), self.geometry, PHONES, folder, self.card())
+            model = copy.deepcopy(self.best).cpu()
+            card = self.card() | read_emotions(model, Path(self.config.data.corpus))
+            export_model(model, self.geometry, PHONES, folder, card)
         self.ranks.wait()
         return folder
 

@@ -9,14 +9,11 @@ import torch
 from torch import nn
 
 from emoface_core.emotions import EMOTIONS
-from emoface_core.errors import InputError
 from emoface_core.model.config import EncoderConfig
 from emoface_core.model.emotion_reader import (
     SILENCE,
     WINDOW,
     EmotionReader,
-    encode,
-    read_after,
     window_sums,
 )
 from emoface_core.model.encoders import MelEncoder
@@ -31,7 +28,7 @@ class Reading(nn.Module):
         self.reader.weight.normal_(std=0.3)
 
     def forward(self, mel):
-        return self.reader(mel, encode(self.encoder, mel)[1])
+        return self.reader(mel, self.encoder.heard(mel)[1])
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +100,9 @@ def test_where_nobody_speaks_the_reading_is_neutral(reading):
 def test_the_encoder_is_run_once_for_both(reading):
     mel = speech(40)
     with torch.no_grad():
-        features, hidden = encode(reading.encoder, mel)
+        features, hidden = reading.encoder.heard(mel)
         assert torch.equal(features, reading.encoder(mel))
-    assert hidden.shape == features.shape and read_after(reading.encoder) == 2
-    with pytest.raises(InputError):
-        read_after(nn.Identity())
+    assert hidden.shape == features.shape and not torch.equal(hidden, features)
 
 
 @pytest.mark.parametrize("frames", [2, 90, 260])

@@ -10,7 +10,6 @@ from emoface_core.audio.mel import log_mel
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.model.config import EncoderConfig
-from emoface_core.model.emotion_reader import encode
 from emoface_core.model.encoders import MelEncoder
 from emoface_core.training.emotion_reading import Voice, fit_reader
 
@@ -47,7 +46,7 @@ def test_a_new_speaker_is_read(encoder, fit):
         clip = voice(name, 11, 50)
         mel = torch.from_numpy(log_mel(clip.samples, level_gain(clip.samples)))[None]
         with torch.no_grad():
-            logits = fit.reader(mel, encode(encoder, mel)[1])[0].mean(0)
+            logits = fit.reader(mel, encoder.heard(mel)[1])[0].mean(0)
         assert EMOTIONS[int(logits.argmax())] == name
         assert logits[EMOTIONS.index("surprised")] < logits[[EMOTIONS.index(n) for n in TILT]].min()
 

@@ -246,7 +246,7 @@ def test_logs_hold_every_part_and_forget_what_is_done_again(tmp_path):
         rows = list(csv.DictReader((tmp_path / name).open(encoding="utf-8")))
         assert [row["step"] for row in rows] == ["4", "8", "12"]
     rows = list(csv.DictReader((tmp_path / "log.csv").open(encoding="utf-8")))
-    assert {"self", "cross", "velocity", "classification", "closure", "phones"} <= set(rows[0])
+    assert {"self", "cross", "velocity", "closure", "phones"} <= set(rows[0])
 
 
 def test_the_export_is_the_averaged_model(tmp_path):

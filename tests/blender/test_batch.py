@@ -76,6 +76,7 @@ def start() -> None:
 
 def test_a_whole_scene(shot: Callable[..., None]) -> None:
     ada, ben = heads("Ada", "Ben")
+    ada.emoface.eyes.show = False
     shot(Ada_1=11, Ben_1=31, Ada_2=61, music=1)
     bpy.ops.emoface.list_strips(which="SCENE")
     assert rows() == [("music", ""), ("Ada_1", "Ada"), ("Ben_1", "Ben"), ("Ada_2", "Ada")]

@@ -161,6 +161,9 @@ class Desktop:
         for key in keys:
             self._do(f"key {key}")
             time.sleep(0.15)
+            for held in key.split("+")[:-1]:  # Blender may have missed that they were let go
+                self._do(f"keydown {held}", f"keyup {held}")
+                time.sleep(0.1)
         self.state()
 
     def type(self, text: str) -> None:

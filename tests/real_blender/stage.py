@@ -113,6 +113,7 @@ def set_the_scene():
     scene.frame_end = 160
     with bpy.context.temp_override(**place("VIEW_3D", "WINDOW")):
         bpy.ops.emoface.add_head()
+    scene.emoface.face.emoface.eyes.show = False  # they blink when they will: not to be compared
     show_the_face()
     show_tab()
     bpy.ops.ed.undo_push(message="The scene is set")

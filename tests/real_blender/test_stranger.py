@@ -39,7 +39,7 @@ def test_from_the_zip_to_a_rendered_frame(installed: Program) -> None:
         window.push("emoface.add_head")
         window.wait(lambda: "EmoFace Head" in window.state()["objects"], 20)
         window.middle()
-        window.press("KP_Decimal")  # View › Frame Selected
+        window.press("KP_Decimal", "KP_1")  # View › Frame Selected, Viewpoint › Front
 
         # The sound, by its path.
         window.push(".source", across=0.75)
@@ -60,6 +60,12 @@ def test_from_the_zip_to_a_rendered_frame(installed: Program) -> None:
         assert 0 < shots[0] < shots[1] < 120, "within the sound"
         time.sleep(1)
         window.picture(PICTURES / f"{name}-2-cues.png")
+
+        window.ask("set_scale", scale=2.0)
+        time.sleep(3)
+        window.picture(PICTURES / f"{name}-large.png")
+        window.ask("set_scale", scale=1.0)
+        time.sleep(1)
 
         # The intensity, keyed as everything is in Blender: the pointer over it, and I.
         end = go_to(window, 0.4)

@@ -413,8 +413,7 @@ class EMOFACE_UL_rows(UIList):
             return
         row = split.row()
         row.enabled = not queue.busy
-        row.alert = not item.face
-        row.prop(item, "face", text="", icon="USER", emboss=False)
+        row.prop(item, "face", text="", icon="USER", emboss=False, placeholder="Nobody")
 
 
 class EMOFACE_PT_batch(Panel):

@@ -18,7 +18,7 @@ from bpy.types import Object, Property
 from emoface_core.errors import InputError
 from emoface_core.files import atomic_path
 
-from . import folders, ownership
+from . import folders, live, ownership
 from .naming import INTENSITY
 
 FORMAT = 1
@@ -94,6 +94,18 @@ def apply(preset: Preset, face: Object) -> list[str]:
         for path, value in preset.values.items()
         if path in known and _checked(preset.name, path, value, known[path][1])
     }
+    with live.together(face):  # the animation follows once, not for each value
+        _set_all(preset, known, wanted)
+    home = ownership.intensity_home(face)
+    if "intensity" in wanted and INTENSITY in home and not ownership.is_animated(face):
+        home[INTENSITY] = float(wanted["intensity"])
+        home.update_tag()
+    return [path for path in preset.values if path not in known]
+
+
+def _set_all(
+    preset: Preset, known: Mapping[str, tuple[Any, Property]], wanted: Mapping[str, Any]
+) -> None:
     before = {path: _get(*known[path]) for path in wanted}
     done: list[str] = []
     for path, value in wanted.items():
@@ -106,11 +118,6 @@ def apply(preset: Preset, face: Object) -> list[str]:
                 setattr(known[other][0], known[other][1].identifier, before[other])
             raise _bad(preset.name, path, preset.values[path]) from None
         done.append(path)
-    home = ownership.intensity_home(face)
-    if "intensity" in wanted and INTENSITY in home and not ownership.is_animated(face):
-        home[INTENSITY] = float(wanted["intensity"])
-        home.update_tag()
-    return [path for path in preset.values if path not in known]
 
 
 def _get(owner: Any, prop: Property) -> Any:

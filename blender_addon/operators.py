@@ -111,7 +111,7 @@ class EMOFACE_OT_animate(Explained, Operator):
         if job is None:
             return {"CANCELLED"}
         self._job = job
-        self._timer = context.window_manager.event_timer_add(0.05, window=context.window)
+        self._timer = context.window_manager.event_timer_add(0.02, window=context.window)
         context.window_manager.modal_handler_add(self)
         redraw(context)
         return {"RUNNING_MODAL"}

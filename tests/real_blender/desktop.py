@@ -40,7 +40,7 @@ class Desktop:
 
     def __enter__(self) -> Desktop:
         width, height = (str(side) for side in SIZE)
-        self._start("Xvfb", self.display, "-screen", "0", f"{width}x{height}x24")
+        self._start("Xvfb", self.display, "-noreset", "-screen", "0", f"{width}x{height}x24")
         look = ["env", f"DISPLAY={self.display}", "xdotool", "getmouselocation"]
         self.wait(lambda: self.program.inside(look).returncode == 0, 20)
         self._hand = self._start("xdotool", "-", stdin=subprocess.PIPE)
@@ -161,9 +161,6 @@ class Desktop:
         for key in keys:
             self._do(f"key {key}")
             time.sleep(0.15)
-            for held in key.split("+")[:-1]:  # Blender may have missed that they were let go
-                self._do(f"keydown {held}", f"keyup {held}")
-                time.sleep(0.1)
         self.state()
 
     def type(self, text: str) -> None:

@@ -56,6 +56,18 @@ def tab(area="VIEW_3D"):
 
 
 drawn = set()
+begun = []
+
+
+def counting(act):
+    def acting(*arguments):
+        begun.append(act.__name__)
+        act(*arguments)
+
+    return acting
+
+
+desk.begin, desk.fail = counting(desk.begin), counting(desk.fail)
 
 
 def watch_panels():
@@ -146,7 +158,7 @@ def show_preferences():
     """The add-on's page, in the place of the 3D view."""
     place("VIEW_3D", "WINDOW")["area"].type = "PREFERENCES"
     bpy.context.preferences.active_section = "ADDONS"
-    bpy.ops.preferences.addon_show(module=addon)
+    bpy.ops.preferences.addon_expand(module=addon)
     bpy.context.window_manager.addon_search = "EmoFace"
 
 
@@ -157,6 +169,8 @@ def show_scene():
 
 def set_scale(scale):
     bpy.context.preferences.view.ui_scale = scale
+    for area in window().screen.areas:
+        area.tag_redraw()
 
 
 def clipboard():
@@ -222,6 +236,11 @@ def use_workbench():
     bpy.app.handlers.render_complete.append(lambda *_: rendering.add("done"))
 
 
+def camera_to_view():
+    with bpy.context.temp_override(**place("VIEW_3D", "WINDOW")):
+        bpy.ops.view3d.camera_to_view()
+
+
 rendering = set()
 
 
@@ -249,6 +268,7 @@ def state():
         "window": [window().width, window().height],
         "frame": scene.frame_current,
         "job": desk.job.text if desk.job else "",
+        "begun": len(begun),
         "failure": desk.failure.message if desk.failure else "",
         "baked": len(names),
         "objects": sorted(o.name for o in scene.objects),

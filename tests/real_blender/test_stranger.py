@@ -77,7 +77,8 @@ def test_from_the_zip_to_a_rendered_frame(installed: Program) -> None:
         window.ask("use_workbench")  # this machine has no graphics card
         angry = points(window, end)
         window.middle()
-        window.press("ctrl+alt+KP_0")  # View › Align View › Align Active Camera to View
+        # View › Align View › Align Active Camera to View; its Alt would stick on this keyboard.
+        window.ask("camera_to_view")
         window.press("F12")
         window.wait(lambda: window.ask("rendered"), 180)
         assert window.ask("save_render", path="/tmp/emoface/render.png") > 20, "it shows something"

@@ -30,6 +30,7 @@ from emoface_core.training.config import TrainingConfig, packaged_configs, read_
 from emoface_core.training.dataset import open_source
 from emoface_core.training.trainer import CHECKPOINT, Trainer, settled
 
+ROWS = "rows.csv"
 SAVE_STEPS = 250
 ERROR = "free-running lip error mm"
 STILL = "lip motion mm"
@@ -53,28 +54,55 @@ def _unsupervised(config: TrainingConfig) -> TrainingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to train: its name, what it is held against, and what it changes."""
+    """One way to train: its name, what it is held against, what it changes, and what it tests."""
 
     name: str
     against: str  # "" for the first: the paper's model
     change: Callable[[TrainingConfig], TrainingConfig]
+    claim: str = ""  # true if this variant is worse than what it is held against
 
 
 FIRST = "the paper's model"
 UNSUPERVISED = "without intermediate supervision"
 VARIANTS = (
     Variant(FIRST, "", lambda c: c),
-    Variant("teacher forcing", FIRST, lambda c: _growing(c, "teacher_forcing")),
-    Variant("full autoregression", FIRST, lambda c: _growing(c, "autoregressive")),
-    Variant("SpiralConv3D with δ = 1", FIRST, lambda c: _attention(c, duration=1)),
-    Variant(UNSUPERVISED, FIRST, _unsupervised),
-    Variant("plain addition", FIRST, lambda c: _attention(c, fusion="add")),
+    Variant(
+        "teacher forcing",
+        FIRST,
+        lambda c: _growing(c, "teacher_forcing"),
+        "Self-growing makes a better free-running model than teacher forcing.",
+    ),
+    Variant(
+        "full autoregression",
+        FIRST,
+        lambda c: _growing(c, "autoregressive"),
+        "Self-growing makes a better free-running model than full autoregression.",
+    ),
+    Variant(
+        "SpiralConv3D with δ = 1",
+        FIRST,
+        lambda c: _attention(c, duration=1),
+        "Looking back in time, δ = 3, is better than δ = 1.",
+    ),
+    Variant(
+        UNSUPERVISED,
+        FIRST,
+        _unsupervised,
+        "Intermediate supervision of both branches helps.",
+    ),
+    Variant(
+        "plain addition",
+        FIRST,
+        lambda c: _attention(c, fusion="add"),
+        "Mesh Attention is better than plain addition.",
+    ),
     # Branches that are each held to the whole motion cannot also add up to it. So addition is
     # tried without that, too, beside Mesh Attention without it.
     Variant(
         "plain addition without intermediate supervision",
         UNSUPERVISED,
         lambda c: _attention(_unsupervised(c), fusion="add"),
+        "Mesh Attention is better than plain addition, neither with intermediate supervision.",
     ),
 )
 
@@ -106,7 +134,11 @@ def main(arguments: list[str]) -> int:
         metavar="VARIANT",
         help=f"some of: {', '.join(v.name for v in VARIANTS)}",
     )
+    parser.add_argument("--show", action="store_true", help="train nothing: sum up what is done")
     options = parser.parse_args(arguments)
+    if options.show:
+        sys.stdout.write(write(options.out))
+        return 0
     config = read_config(packaged_configs().get(options.config, Path(options.config)))
     if options.corpus:
         config = replace(config, data=replace(config.data, corpus=options.corpus))
@@ -116,7 +148,7 @@ def main(arguments: list[str]) -> int:
     for row in table.complete(range(options.seeds), options.only):
         sys.stdout.write(f"{row.variant}, seed {row.seed}: {_shown(row.figures)}\n")
         sys.stdout.flush()
-    sys.stdout.write("\n" + table.write())
+    sys.stdout.write("\n" + write(options.out))
     return 0
 
 
@@ -132,7 +164,7 @@ class Table:
         config = settled(config)
         self.config, self.out, self.thinned = config, out, thinned
         out.mkdir(parents=True, exist_ok=True)
-        self.path = out / "rows.csv"
+        self.path = out / ROWS
         said = {**asdict(config), "thinned": thinned}
         said["run"] = {**said["run"], "out": "", "seed": 0}
         self.settings = json.dumps(said, indent=1, sort_keys=True)
@@ -144,21 +176,6 @@ class Table:
         with atomic_path(kept) as path:
             path.write_text(self.settings, "utf-8")
 
-    def rows(self) -> list[Row]:
-        """The runs that are done."""
-        if not self.path.is_file():
-            return []
-        with self.path.open(encoding="utf-8", newline="") as file:
-            return [
-                Row(
-                    line["variant"],
-                    int(line["seed"]),
-                    int(line["steps"]),
-                    {name: float(line[name]) for name in (*FIGURES, STILL, *COST)},
-                )
-                for line in csv.DictReader(file)
-            ]
-
     def complete(self, seeds: Sequence[int], only: Sequence[str] | None = None) -> Iterator[Row]:
         """Make the runs that are missing, all variants of one seed before the next seed's."""
         if unknown := sorted(set(only or ()) - {v.name for v in VARIANTS}):
@@ -166,7 +183,7 @@ class Table:
                 f"There is no variant “{unknown[0]}”.",
                 f"Choose some of: {', '.join(v.name for v in VARIANTS)}.",
             )
-        done = {(row.variant, row.seed) for row in self.rows()}
+        done = {(row.variant, row.seed) for row in read_rows(self.path)}
         for seed in seeds:
             source: BatchSource | None = None
             for variant in VARIANTS:
@@ -179,20 +196,6 @@ class Table:
                 row = self._run(variant, config, source)
                 self._keep(row)
                 yield row
-
-    def write(self) -> str:
-        """Write `ablations.md` and `ablations.csv`; gives the former's text."""
-        text, lines = summary(self.rows())
-        with atomic_path(self.out / "ablations.md") as path:
-            path.write_text(text, "utf-8")
-        with (
-            atomic_path(self.out / "ablations.csv") as path,
-            path.open("w", encoding="utf-8", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, fieldnames=list(lines[0]))
-            writer.writeheader()
-            writer.writerows(lines)
-        return text
 
     def _geometry(self, config: TrainingConfig) -> FaceGeometry:
         mesh = "coarse" if self.thinned else "full"
@@ -232,16 +235,48 @@ class Table:
             writer.writerow({**line, **{k: f"{v:.6g}" for k, v in row.figures.items()}})
 
 
-def summary(rows: Sequence[Row]) -> tuple[str, list[dict[str, str]]]:
-    """A table in Markdown, and its lines by column: means over seeds, and what changes by seed.
+def read_rows(path: Path) -> list[Row]:
+    """The runs that are done, of `rows.csv`; none if there is no such file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            Row(
+                line["variant"],
+                int(line["seed"]),
+                int(line["steps"]),
+                {name: float(line[name]) for name in (*FIGURES, STILL, *COST)},
+            )
+            for line in csv.DictReader(file)
+        ]
 
-    The change is that of the lips' free-running error against the variant's reference, seed by
-    seed, with its standard deviation and in how many seeds the variant is the worse.
+
+def write(out: Path) -> str:
+    """Write `ablations.md` and `ablations.csv` of the rows in a folder; gives the former's text."""
+    text, lines = summary(read_rows(out / ROWS))
+    with atomic_path(out / "ablations.md") as path:
+        path.write_text(text, "utf-8")
+    with (
+        atomic_path(out / "ablations.csv") as path,
+        path.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.DictWriter(file, fieldnames=list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return text
+
+
+def summary(rows: Sequence[Row]) -> tuple[str, list[dict[str, str]]]:
+    """A table in Markdown with what it says of the claims, and its lines by column.
+
+    Figures are means over seeds with their standard deviations. The change is that of the lips'
+    free-running error against the variant's reference, seed by seed, and beside it stands in how
+    many seeds the variant is the worse.
     """
     if not rows:
         raise InputError("No run is done.", "Leave out --only, or give --seeds.")
     by_variant = {v.name: {r.seed: r for r in rows if r.variant == v.name} for v in VARIANTS}
-    lines = []
+    lines, claims = [], []
     for variant in VARIANTS:
         runs = by_variant[variant.name]
         if not runs:
@@ -256,6 +291,9 @@ def summary(rows: Sequence[Row]) -> tuple[str, list[dict[str, str]]]:
         line["against"] = variant.against
         line["change mm"] = _mean(changes, 3, sign=True) if changes else ""
         line["worse in"] = f"{worse} of {len(both)}" if changes else ""
+        if changes:
+            held = {len(both): "holds", 0: "does not hold"}.get(worse, "undecided")
+            claims.append(f"- {variant.claim} On this data: {held} ({line['worse in']} seeds).")
         for name in COST:
             known = [r.figures[name] for r in runs.values() if np.isfinite(r.figures[name])]
             line[name] = _mean(known, 3 if name == COST[0] else 0) if known else ""
@@ -263,7 +301,8 @@ def summary(rows: Sequence[Row]) -> tuple[str, list[dict[str, str]]]:
     text = "| " + " | ".join(lines[0]) + " |\n" + "|---" * len(lines[0]) + "|\n"
     text += "".join("| " + " | ".join(line.values()) + " |\n" for line in lines)
     still = fmean(row.figures[STILL] for row in rows)
-    text += f"\nThe lips of a face that never moves are off by {still:.3f} mm.\n"
+    text += f"\nThe lips of a face that never moves are off by {still:.3f} mm.\n\n"
+    text += "".join(f"{claim}\n" for claim in claims)
     return text, lines
 
 

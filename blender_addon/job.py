@@ -52,6 +52,17 @@ class Wish:
         return tuple(sorted((self.heard, *self.more), key=lambda heard: heard.clip.first_frame))
 
     @property
+    def strips(self) -> tuple[str, ...]:
+        """The strips' names, if strips are all that is spoken."""
+        return tuple(heard.label for heard in self.sounds) if self.home else ()
+
+    @property
+    def home(self) -> str:
+        """The scene of the strips; "" if a file is spoken."""
+        homes = {heard.home for heard in self.sounds}
+        return homes.pop() if len(homes) == 1 else ""
+
+    @property
     def label(self) -> str:
         """What is spoken, for a person."""
         first, *others = self.sounds
@@ -165,6 +176,8 @@ class Job:
             emotion=self.wish.emotion,
             preference=self.wish.preference,
             intensity=self.wish.intensity,
+            home=self.wish.home,
+            strips=self.wish.strips,
         )
         write_bake(obj, plan_bake(layers, clip), source)
         gaze_layer.keep_sound(obj, layers)

@@ -8,10 +8,10 @@ from bpy.types import Context, Operator, Panel
 
 from emoface_core.errors import InputError
 
-from . import panels
 from .explained import Explained
 from .linked import forgets_choices, make_mesh_local, needs_local_mesh
 from .properties import chosen_face
+from .text import characters, wrap
 
 
 class EMOFACE_OT_make_mesh_local(Explained, Operator):
@@ -58,13 +58,12 @@ class EMOFACE_PT_linked(Panel):
         if needs_local_mesh(face):
             layout.operator("emoface.make_mesh_local", icon="LINKED")
             return
-        width = panels._characters(context)
         text = (
             "The animation is saved, but what is chosen in this panel is not: look at this face in "
             "EmoFace's panel in the file it comes from, and save that file once."
         )
         column = layout.column(align=True)
-        for line in panels.wrap(text, width):
+        for line in wrap(text, characters(context)):
             column.label(text=line)
 
 

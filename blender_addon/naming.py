@@ -83,6 +83,8 @@ class BakeRecord:
     frame_keys: int  # key frames in all curves together
     worst_error: float  # metres, of any vertex in any frame
     scale: float = 1.0  # of the mesh: its units per metre
+    home: str = ""  # the scene whose sequencer holds the strips
+    strips: tuple[str, ...] = ()  # that are spoken, in the order of the timeline
 
     def to_json(self) -> str:
         """For a custom property."""
@@ -103,6 +105,7 @@ def _record(text: str) -> BakeRecord | None:
             return None
         names = {field.name for field in fields(BakeRecord)}
         kept = {name: value for name, value in values.items() if name in names}
-        return BakeRecord(**{**kept, "keys": tuple(kept["keys"])})
+        tuples = {name: tuple(kept.get(name, ())) for name in ("keys", "strips")}
+        return BakeRecord(**{**kept, **tuples})
     except (ValueError, TypeError, AttributeError, KeyError):
         return None

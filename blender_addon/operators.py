@@ -4,37 +4,68 @@
 from typing import ClassVar
 
 import bpy
-from bpy.types import Context, Event, Object, Operator
+from bpy.types import Context, Event, Object, Operator, Scene
 
 from emoface_core.errors import EmoFaceError, InputError
 
 from . import compat, head_object, ownership, report, strips, target
 from .explained import Explained
-from .job import Job, Wish, desk
+from .job import Job, desk, wish_of
+from .join import check_apart
 from .preferences import chosen_engine
 from .properties import chosen_face
 from .session import session
-from .strips import Heard
+from .strips import Heard, SoundStrip
 
 
-def check_sound(context: Context, face: Object) -> None:
-    """InputError if the face's chosen sound cannot be heard; quick, for every redraw."""
+def check_sounds(context: Context, face: Object) -> None:
+    """InputError if what the face shall speak cannot be heard; quick, for every redraw."""
     choices = face.emoface
     if choices.source == "FILE":
         if not choices.file:
             raise InputError("No sound file is chosen.", "Choose one.")
         return
-    home = compat.sequencer_scene(context)
-    strips.check(strips.choose(home, choices.strip), home, context.scene)
+    home, sounds = _chosen_strips(context, face)
+    clips = [(sound.name, strips.check(sound, home, context.scene)) for sound in sounds]
+    check_apart(clips)
 
 
-def heard(context: Context, face: Object) -> Heard:
-    """The chosen sound, found on disk. InputError if there is none."""
+def heard(context: Context, face: Object) -> list[Heard]:
+    """What the face shall speak, found on disk. InputError if there is nothing."""
     choices = face.emoface
     if choices.source == "FILE":
-        return strips.heard_of_file(choices.file, context.scene, choices.first_frame)
+        return [strips.heard_of_file(choices.file, context.scene, choices.first_frame)]
+    home, sounds = _chosen_strips(context, face)
+    return [strips.heard_of_strip(sound, home, context.scene) for sound in sounds]
+
+
+def repeated(face: Object) -> tuple[str, ...]:
+    """The strips that the face speaks together and would speak again; () if it is but one.
+
+    Another strip, chosen in the panel, takes their place.
+    """
+    record = ownership.record_of(face)
+    choices = face.emoface
+    if record is None or len(record.strips) < 2 or choices.source == "FILE":
+        return ()
+    return record.strips if not choices.strip or choices.strip in record.strips else ()
+
+
+def _chosen_strips(context: Context, face: Object) -> tuple[Scene, list[SoundStrip]]:
+    """The strips that the face shall speak, and the scene they are in."""
     home = compat.sequencer_scene(context)
-    return strips.heard_of_strip(strips.choose(home, choices.strip), home, context.scene)
+    names = repeated(face)
+    if not names:
+        return home, [strips.choose(home, face.emoface.strip)]
+    home = bpy.data.scenes.get(ownership.record_of(face).home, home)
+    there = {sound.name: sound for sound in strips.sound_strips(home)}
+    if gone := [name for name in names if name not in there]:
+        raise InputError(
+            f"“{face.name}” speaks {len(names)} strips, and “{gone[0]}” is gone from the sequencer "
+            f"of “{home.name}”.",
+            "Remove the bake, or list the strips anew.",
+        )
+    return home, [there[name] for name in names]
 
 
 def _check_free() -> None:
@@ -66,19 +97,13 @@ class EMOFACE_OT_animate(Explained, Operator):
     def require(cls, context: Context) -> None:
         """A face, a sound, and nothing under way."""
         _check_free()
-        check_sound(context, target.check(chosen_face(context)))
+        check_sounds(context, target.check(chosen_face(context)))
 
     def _begin(self, context: Context) -> Job | None:
         face = chosen_face(context)
         try:
             face = target.check(face)
-            choices = face.emoface
-            wish = Wish(
-                heard(context, face),
-                choices.emotion,
-                choices.wanted_preference(),
-                choices.intensity,
-            )
+            wish = wish_of(face, *heard(context, face))
             job = Job(session.client(chosen_engine()), face, wish)
         except EmoFaceError as error:
             desk.fail(face.name if face else "", error, session.log)

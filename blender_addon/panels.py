@@ -18,11 +18,11 @@ from . import (
     style_panels,
     target,
 )
+from .batch import queue
 from .job import Failure, Job, desk
 from .naming import INTENSITY, INTENSITY_PATH, BakeRecord
 from .properties import chosen_face
-
-_CHARACTERS_A_PIXEL = 1 / 7  # of Blender's interface font at scale 1, nearly
+from .text import characters, wrap
 
 
 class EMOFACE_PT_main(Panel):
@@ -49,7 +49,7 @@ class EMOFACE_PT_main(Panel):
         record = ownership.record_of(face)
         draw_sound(layout, context, face)
         draw_emotion(layout, face, record)
-        draw_button(layout, context, record)
+        draw_button(layout, context, face, record)
         draw_warnings(layout, context, face)
         draw_failure(layout, context)
         if record is not None and desk.job is None:
@@ -135,7 +135,9 @@ def draw_emotion(layout: UILayout, face: Object, record: BakeRecord | None) -> N
         column.prop(choices, "intensity", slider=True)
 
 
-def draw_button(layout: UILayout, context: Context, record: BakeRecord | None) -> None:
+def draw_button(
+    layout: UILayout, context: Context, face: Object, record: BakeRecord | None
+) -> None:
     """The button, or the progress of what it started."""
     layout.separator()
     if desk.job is not None:
@@ -144,11 +146,10 @@ def draw_button(layout: UILayout, context: Context, record: BakeRecord | None) -
     row = layout.row()
     row.scale_y = 1.6
     again = record is not None
-    row.operator(
-        "emoface.animate",
-        text="Animate Again" if again else "Animate from Audio",
-        icon="FILE_REFRESH" if again else "PLAY",
-    )
+    text = "Animate Again" if again else "Animate from Audio"
+    if strips_again := operators.repeated(face):
+        text += f" ({len(strips_again)} Strips)"
+    row.operator("emoface.animate", text=text, icon="FILE_REFRESH" if again else "PLAY")
     reason = operators.EMOFACE_OT_animate.disabled_reason(context)
     if reason:
         _message(layout, context, reason, "", icon="INFO")
@@ -163,7 +164,15 @@ def draw_progress(layout: UILayout, job: Job) -> None:
     row.operator("emoface.cancel", text="", icon="X")
     hint = column.row()
     hint.enabled = False
-    hint.label(text=f"Animating “{job.face.name}”. Esc cancels.")
+    hint.label(text=progress_hint(job))
+
+
+def progress_hint(job: Job) -> str:
+    """Whose animation it is, its place in a queue, and what Esc does."""
+    if not queue.busy:
+        return f"Animating “{job.face.name}”. Esc cancels."
+    over = queue.count("done", "failed", "cancelled")
+    return f"“{job.face.name}”, {over + 1} of {len(queue.entries)} in the list. Esc skips it."
 
 
 def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
@@ -217,7 +226,7 @@ def _message(
 ) -> UILayout:
     """A box with text that is broken to the panel's width; returns it for more."""
     column = layout.box().column(align=True)
-    width = _characters(context)
+    width = characters(context)
     for number, line in enumerate(wrap(message, width)):
         row = column.row()
         row.alert = alert
@@ -226,22 +235,6 @@ def _message(
         row = column.row()
         row.label(text=line, icon="BLANK1")
     return column
-
-
-def _characters(context: Context) -> int:
-    scale = context.preferences.system.ui_scale
-    return max(16, int((context.region.width / scale - 70) * _CHARACTERS_A_PIXEL))
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Lines of whole words, `width` characters long where words allow."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 CLASSES = (

@@ -40,6 +40,7 @@ EMOTION_ITEMS = (
 
 # On a linked character: what is chosen there can be changed, and is saved with the override.
 KEPT = {"LIBRARY_OVERRIDABLE"}
+KEPT_LIST = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}  # of a collection: also what is added
 
 
 def _is_mesh(_self: PropertyGroup, obj: Object) -> bool:
@@ -370,7 +371,7 @@ class EmoFaceChoices(PropertyGroup):
     cues: CollectionProperty(
         type=EmoFaceCue,
         description="What the face feels from which frame on",
-        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+        override=KEPT_LIST,
     )
     active_cue: IntProperty(name="Cue", description="The cue that is shown below", options=set())
     show_markers: BoolProperty(
@@ -397,7 +398,7 @@ class EmoFaceChoices(PropertyGroup):
     accents: CollectionProperty(
         type=EmoFaceAccent,
         description="Frames in which the speech has a strength of its own",
-        override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"},
+        override=KEPT_LIST,
     )
     active_accent: IntProperty(
         name="Accent", description="The accent that is shown below", options=set()

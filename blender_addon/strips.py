@@ -42,7 +42,8 @@ class Heard:
     path: Path
     clip: Clip
     volume: float
-    label: str
+    label: str  # the strip's name, or the file's
+    home: str = ""  # the scene whose sequencer holds the strip; "" for a file
 
 
 def sound_strips(scene: Scene) -> list[SoundStrip]:
@@ -143,7 +144,8 @@ def check(sound: SoundStrip, home: Scene, target: Scene) -> Clip:
 def heard_of_strip(sound: SoundStrip, home: Scene, target: Scene) -> Heard:
     """As `check`, with the file: on disk, or unpacked into the temporary folder."""
     clip = check(sound, home, target)
-    return Heard(_sound_file(sound.strip.sound), clip, float(sound.strip.volume), sound.name)
+    volume = float(sound.strip.volume)
+    return Heard(_sound_file(sound.strip.sound), clip, volume, sound.name, home.name)
 
 
 def heard_of_file(filepath: str, scene: Scene, first_frame: int) -> Heard:

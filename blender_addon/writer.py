@@ -51,6 +51,8 @@ class Source:
     emotion: str
     preference: float | None
     intensity: float  # of a first bake; a later one keeps what the object has
+    home: str = ""  # the scene whose sequencer holds the strips
+    strips: tuple[str, ...] = ()
 
 
 def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
@@ -77,6 +79,8 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
         frame_keys=len(plan.frames) * len(plan.keys),
         worst_error=plan.worst_error,
         scale=plan.scale,
+        home=source.home,
+        strips=source.strips,
     )
     key[RECORD] = record.to_json()
     _add_curves(obj, key, plan, names)

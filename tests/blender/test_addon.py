@@ -11,12 +11,13 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon import operators, ownership, panels, report
+from blender_addon import operators, ownership, report
 from blender_addon.job import Failure, Job, Wish, desk
 from blender_addon.naming import INTENSITY
 from blender_addon.properties import chosen_face
 from blender_addon.session import Engine, session
 from blender_addon.strips import heard_of_file
+from blender_addon.text import wrap
 from emoface_core.errors import InputError
 from emoface_core.worker.client import WorkerError
 
@@ -248,6 +249,6 @@ def test_a_report_holds_no_names() -> None:
 
 
 def test_text_is_broken_between_words() -> None:
-    assert panels.wrap("one two three", 7) == ["one two", "three"]
-    assert panels.wrap("unbreakable", 4) == ["unbreakable"]
-    assert panels.wrap("", 4) == []
+    assert wrap("one two three", 7) == ["one two", "three"]
+    assert wrap("unbreakable", 4) == ["unbreakable"]
+    assert wrap("", 4) == []

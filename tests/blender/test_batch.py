@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from blender_addon import batch, batch_panel, compat, head_object, operators, ownership
+from blender_addon import batch, batch_panel, compat, head_object, operators, ownership, panels
 from blender_addon.batch import queue
 from blender_addon.job import desk
 from blender_addon.session import session
@@ -91,7 +91,26 @@ def test_a_whole_scene(shot: Callable[..., None]) -> None:
     rest = evaluated(ada, -50)
     speaking = [np.abs(evaluated(ada, frame) - rest).max() for frame in (23, 48, 73)]
     assert speaking[0] == pytest.approx(speaking[2], rel=1e-3), "the same sound, twice"
-    assert speaking[0] > 1e-3 > 1e-6 > speaking[1], "at rest in between"
+    assert speaking[0] > 1e-3
+    assert speaking[1] < 1e-6, "at rest in between"
+    bpy.context.scene.emoface.face = ada
+    assert operators.repeated(ada) == ("Ada_1", "Ada_2")
+    assert operators.repeated(ben) == ()
+    strip = compat.top_strips(bpy.context.scene.sequence_editor)[2]
+    strip.frame_start += 10
+    assert bpy.ops.emoface.animate() == {"FINISHED"}, "again, all that it speaks"
+    again = ownership.record_of(ada)
+    assert (again.sound, again.strips) == (record.sound, ("Ada_1", "Ada_2"))
+    assert (again.first_frame, again.frames) == (11, 85)
+    ada.emoface.strip = "Ben_1"
+    assert operators.repeated(ada) == (), "another one was chosen"
+    ada.emoface.strip = "Ada_1"
+    strip.name = "Ada_3"
+    why = operators.EMOFACE_OT_animate.disabled_reason(bpy.context)
+    assert why == (
+        "“Ada” speaks 2 strips, and “Ada_2” is gone from the sequencer of “Scene”. "
+        "Remove the bake, or list the strips anew."
+    )
 
 
 def test_each_face_has_its_own_choices_and_its_own_undo(shot: Callable[..., None]) -> None:
@@ -142,6 +161,7 @@ def test_cancel_one_then_all(shot: Callable[..., None]) -> None:
     before = snapshot()
     work(until=lambda: desk.job is not None)
     assert states()["Ada"] == "running"
+    assert panels.progress_hint(desk.job) == "“Ada”, 1 of 3 in the list. Esc skips it."
     with pytest.raises(RuntimeError, match="is being animated"):
         bpy.ops.emoface.animate_all()
     assert "being animated" in operators.EMOFACE_OT_animate.disabled_reason(bpy.context)

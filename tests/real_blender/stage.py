@@ -162,6 +162,12 @@ def show_preferences():
     bpy.context.window_manager.addon_search = "EmoFace"
 
 
+def open_parts():
+    """Open both parts of the preferences: Blender does not say which property a heading is."""
+    chosen = importlib.import_module(f"{addon}.upkeep").preferences(bpy.context)
+    chosen.show_environment = chosen.show_files = True
+
+
 def show_scene():
     """Back to the 3D view."""
     place("PREFERENCES", "WINDOW")["area"].type = "VIEW_3D"

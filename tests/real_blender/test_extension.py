@@ -186,8 +186,8 @@ def test_the_preferences_test_the_engine(window: Desktop, installed: Program) ->
     assert "s of speech took" in said["lines"][-1]
     time.sleep(1)
     window.picture(PICTURES / f"{installed.version}-preferences.png")
-    window.push("show_environment", across=0.1, **where)
-    window.push("show_files", across=0.1, **where)
+    window.ask("open_parts")
+    window.find("emoface.free_memory", across=0.85, **where)
     # Blender is offline here: the button is shown, and says so.
     window.hover(*window.find("emoface.make_environment", **where))
     time.sleep(2)

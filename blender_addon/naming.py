@@ -105,7 +105,7 @@ def _record(text: str) -> BakeRecord | None:
             return None
         names = {field.name for field in fields(BakeRecord)}
         kept = {name: value for name, value in values.items() if name in names}
-        tuples = {name: tuple(kept.get(name, ())) for name in ("keys", "strips")}
-        return BakeRecord(**{**kept, **tuples})
+        kept["keys"], kept["strips"] = tuple(kept["keys"]), tuple(kept.get("strips", ()))
+        return BakeRecord(**kept)
     except (ValueError, TypeError, AttributeError, KeyError):
         return None

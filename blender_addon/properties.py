@@ -201,6 +201,7 @@ class EmoFaceCue(PropertyGroup):
         name="Marker",
         description="The name of the marker on the timeline that shows this cue",
         options={"HIDDEN"},
+        override=KEPT,
     )
     emotion: EnumProperty(
         name="Emotion",
@@ -373,7 +374,9 @@ class EmoFaceChoices(PropertyGroup):
         description="What the face feels from which frame on",
         override=KEPT_LIST,
     )
-    active_cue: IntProperty(name="Cue", description="The cue that is shown below", options=set())
+    active_cue: IntProperty(
+        name="Cue", description="The cue that is shown below", options=set(), override=KEPT
+    )
     show_markers: BoolProperty(
         name="Show as Markers",
         description="Show the cues as markers on the timeline",
@@ -401,7 +404,7 @@ class EmoFaceChoices(PropertyGroup):
         override=KEPT_LIST,
     )
     active_accent: IntProperty(
-        name="Accent", description="The accent that is shown below", options=set()
+        name="Accent", description="The accent that is shown below", options=set(), override=KEPT
     )
     speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
     mute_speech: BoolProperty(

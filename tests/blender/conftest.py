@@ -2,12 +2,18 @@
 """An empty Blender for every test, and a small made-up performance to bake."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from blender_addon import cli
+from blender_addon.batch import queue
+from blender_addon.job import desk
+from blender_addon.session import session
 from blender_addon.timing import Clip
 from emoface_core.emotions import EMOTIONS
 from emoface_core.layers import BakeLayers
@@ -22,6 +28,43 @@ EMOTION_KEYS = ("browDown_L", "eyeSquint_L", "cheekSquint_L", "mouthSmile_L", "m
 def empty_blender() -> Iterator[None]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     yield
+
+
+@pytest.fixture
+def addon(empty_blender: None) -> Iterator[None]:
+    """The add-on turned on, and nothing of it under way afterwards."""
+    import addon_utils  # to be found once bpy is there
+
+    assert addon_utils.enable("blender_addon") is not None
+    yield
+    queue.abandon()
+    desk.abandon()
+    desk.failure = None
+    with worker_spared():
+        addon_utils.disable("blender_addon")
+
+
+@contextmanager
+def worker_spared() -> Iterator[None]:
+    """Put the worker aside from what would end it: one serves all tests."""
+    client, session._client = session._client, None
+    yield
+    session._client = client
+
+
+@pytest.fixture
+def warm_command(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The command leaves the worker to the next test; returns what it would have done."""
+    calls: list[str] = []
+    kept = SimpleNamespace(client=session.client, close=lambda: calls.append("closed"))
+    monkeypatch.setattr(cli, "session", kept)
+    return calls
+
+
+@pytest.fixture(scope="session", autouse=True)
+def last_worker() -> Iterator[None]:
+    yield
+    session.close()
 
 
 def template() -> NDArray[np.float32]:

@@ -18,49 +18,76 @@ _MANY = 200  # a collection longer than this is compared by a digest of its numb
 
 def snapshot() -> dict[str, dict[str, Any]]:
     """Every datablock's properties: {"KEY Key": {path: value}}."""
-    _read_all()  # the first look makes Blender unfold some of its own data
-    return _read_all()
+    _read_all(digests=False)  # the first look makes Blender unfold some of its own data
+    return _read_all(digests=True)
 
 
-def _read_all() -> dict[str, dict[str, Any]]:
+def _read_all(*, digests: bool) -> dict[str, dict[str, Any]]:
     found = {}
+    look = _Look(digests)
     for collection in (bpy.data.objects, bpy.data.meshes, bpy.data.shape_keys, bpy.data.actions,
                        bpy.data.materials, bpy.data.scenes, bpy.data.armatures, bpy.data.sounds,
                        bpy.data.node_groups, bpy.data.collections):  # fmt: skip
         for block in collection:
             values: dict[str, Any] = {}
-            _walk(block, "", values, set())
+            look.walk(block, "", values, set())
             found[f"{block.rna_type.identifier} {block.name}"] = values
     return found
 
 
-def _walk(struct: Any, path: str, values: dict[str, Any], seen: set) -> None:
-    identity = (type(struct), struct.as_pointer())
-    if identity in seen:  # some refer to themselves, or to each other
-        return
-    seen.add(identity)
-    for name in list(struct.keys()) if isinstance(struct, bpy.types.ID) else []:
-        value = struct[name]
-        values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
-    for prop in struct.bl_rna.properties:
-        if prop.identifier in _VOLATILE:
-            continue
-        here = f"{path}.{prop.identifier}"
-        try:
-            value = getattr(struct, prop.identifier)
-        except (AttributeError, RuntimeError):
-            continue
-        if prop.type == "COLLECTION" and len(value) > _MANY:
-            values[here] = (len(value), _digest(value))
-        elif prop.type == "COLLECTION":
-            for number, item in enumerate(value):
-                _item(item, f"{here}[{number}]", values, seen)
-        elif prop.type == "POINTER":
-            _item(value, here, values, seen)
-        elif getattr(prop, "is_array", False):
-            values[here] = [tuple(v) if hasattr(v, "__len__") else v for v in value]
+class _Look:
+    """One look at everything, in which no type gets or loses properties."""
+
+    def __init__(self, digests: bool) -> None:
+        self.digests = digests
+        self._known: dict[type, list[tuple[str, str, bool]]] = {}
+
+    def _properties(self, struct: Any) -> list[tuple[str, str, bool]]:
+        """Name, type and whether it is an array, of what is compared."""
+        kind = type(struct)
+        if kind not in self._known:
+            self._known[kind] = [
+                (prop.identifier, prop.type, getattr(prop, "is_array", False))
+                for prop in struct.bl_rna.properties
+                if prop.identifier not in _VOLATILE
+            ]
+        return self._known[kind]
+
+    def walk(self, struct: Any, path: str, values: dict[str, Any], seen: set) -> None:
+        identity = (type(struct), struct.as_pointer())
+        if identity in seen:  # some refer to themselves, or to each other
+            return
+        seen.add(identity)
+        for name in list(struct.keys()) if isinstance(struct, bpy.types.ID) else []:
+            value = struct[name]
+            values[f'{path}["{name}"]'] = getattr(value, "to_dict", lambda v=value: repr(v))()
+        for name, kind, is_array in self._properties(struct):
+            here = f"{path}.{name}"
+            try:
+                value = getattr(struct, name)
+            except (AttributeError, RuntimeError):
+                continue
+            if kind == "COLLECTION" and len(value) > _MANY:
+                values[here] = (len(value), _digest(value) if self.digests else "")
+            elif kind == "COLLECTION":
+                for number, item in enumerate(value):
+                    self.item(item, f"{here}[{number}]", values, seen)
+            elif kind == "POINTER":
+                self.item(value, here, values, seen)
+            elif is_array:
+                values[here] = [tuple(v) if hasattr(v, "__len__") else v for v in value]
+            else:
+                values[here] = value
+
+    def item(self, item: Any, path: str, values: dict[str, Any], seen: set) -> None:
+        if item is None:
+            values[path] = None
+        elif isinstance(item, bpy.types.ID):
+            values[path] = f"-> {item.rna_type.identifier} {item.name}"
+            if item.is_embedded_data:
+                self.walk(item, path, values, seen)
         else:
-            values[here] = value
+            self.walk(item, path, values, seen)
 
 
 def _digest(collection: Any) -> str:
@@ -73,17 +100,6 @@ def _digest(collection: Any) -> str:
             collection.foreach_get(prop.identifier, numbers)
             content.update(numbers.tobytes())
     return content.hexdigest()
-
-
-def _item(item: Any, path: str, values: dict[str, Any], seen: set) -> None:
-    if item is None:
-        values[path] = None
-    elif isinstance(item, bpy.types.ID):
-        values[path] = f"-> {item.rna_type.identifier} {item.name}"
-        if item.is_embedded_data:
-            _walk(item, path, values, seen)
-    else:
-        _walk(item, path, values, seen)
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

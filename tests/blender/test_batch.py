@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several faces at once, by the real worker: order, failure, cancel, retry, and nothing stuck."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -19,23 +18,10 @@ from .snapshot import differences, snapshot
 from .test_cli import write_voice
 from .test_strips import AUDASPACE
 
-pytestmark = pytest.mark.skipif(not AUDASPACE, reason="this bpy is built without Audaspace")
-
-
-@pytest.fixture(autouse=True)
-def addon(empty_blender: None) -> Iterator[None]:
-    assert addon_utils.enable("blender_addon") is not None
-    yield
-    queue.abandon()
-    desk.abandon()
-    desk.failure = None
-    addon_utils.disable("blender_addon")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_worker() -> Iterator[None]:
-    yield
-    session.close()
+pytestmark = [
+    pytest.mark.usefixtures("addon"),
+    pytest.mark.skipif(not AUDASPACE, reason="this bpy is built without Audaspace"),
+]
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def test_a_wrong_output_is_refused() -> None:
 
 
 @needs_node
+@pytest.mark.usefixtures("warm_command")
 @pytest.mark.skipif(bpy.app.version < (4, 3), reason="this bpy is built without Audaspace")
 def test_the_task_runs_and_may_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -3,11 +3,9 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -272,13 +270,6 @@ def test_plain_keys_blink_as_before() -> None:
     assert not list(obj.data.shape_keys.animation_data.drivers)
     for frame, wanted in zip(frames, before, strict=True):
         np.testing.assert_allclose(evaluated(obj, frame), wanted, atol=1e-3)  # of a centimetre
-
-
-@pytest.fixture
-def addon() -> Iterator[None]:
-    assert addon_utils.enable("blender_addon") is not None
-    yield
-    addon_utils.disable("blender_addon")
 
 
 def blinks_of(obj: bpy.types.Object) -> np.ndarray:

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the animator changes after a bake reaches the face at once, exactly, and only there."""
 
-from collections.abc import Iterator
-
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -15,12 +12,7 @@ from blender_addon.writer import Source
 from .conftest import SPEECH_KEYS, add_face, clip, evaluated, layers
 from .snapshot import differences, snapshot
 
-
-@pytest.fixture(autouse=True)
-def addon(empty_blender: None) -> Iterator[None]:
-    assert addon_utils.enable("blender_addon") is not None
-    yield
-    addon_utils.disable("blender_addon")
+pytestmark = pytest.mark.usefixtures("addon")
 
 
 @pytest.fixture

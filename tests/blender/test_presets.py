@@ -14,7 +14,7 @@ from blender_addon.naming import INTENSITY
 from blender_addon.presets import Preset
 from emoface_core.errors import InputError
 
-from .conftest import add_face
+from .conftest import add_face, worker_spared
 from .snapshot import differences, snapshot
 
 
@@ -25,7 +25,8 @@ def addon(empty_blender: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(presets, "folder", lambda: kept)
     assert addon_utils.enable("blender_addon") is not None
     yield
-    addon_utils.disable("blender_addon")
+    with worker_spared():
+        addon_utils.disable("blender_addon")
 
 
 def style(face: bpy.types.Object) -> dict:

@@ -5,10 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -28,19 +26,7 @@ from .conftest import clip, evaluated, layers
 from .snapshot import differences, snapshot
 from .test_cli import write_voice
 
-
-@pytest.fixture(autouse=True)
-def addon(empty_blender: None) -> Iterator[None]:
-    assert addon_utils.enable("blender_addon") is not None
-    yield
-    queue.abandon()
-    addon_utils.disable("blender_addon")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_worker() -> Iterator[None]:
-    yield
-    session.close()
+pytestmark = pytest.mark.usefixtures("addon")
 
 
 def add_face(name: str) -> bpy.types.Object:
@@ -118,6 +104,8 @@ def test_with_a_mesh_of_its_own_it_can_be_animated_and_stays_so(
     face.emoface.emotion, face.emoface.regions.brows = "sad", 0.25
     cue = face.emoface.cues.add()
     cue.frame, cue.emotion = 33, "angry"
+    accent = face.emoface.accents.add()
+    accent.first, accent.last, accent.strength = 12, 14, 0.5
     moved = evaluated(face, 20)
     reload(tmp_path / "shot.blend")
     face = own(name)
@@ -126,6 +114,7 @@ def test_with_a_mesh_of_its_own_it_can_be_animated_and_stays_so(
     assert np.abs(evaluated(face, 20) - moved).max() < 1e-6
     assert (face.emoface.emotion, face.emoface.regions.brows) == ("sad", 0.25)
     assert [(cue.frame, cue.emotion) for cue in face.emoface.cues] == [(33, "angry")]
+    assert [(a.first, a.last, a.strength) for a in face.emoface.accents] == [(12, 14, 0.5)]
     assert not linked.forgets_choices(face)
 
 

@@ -142,7 +142,7 @@ class EmoFacePreferences(AddonPreferences):
             _lines(
                 body, (marker.found, f"{folder} ({marker.megabytes / 1000:.1f} GB)"), "CHECKMARK"
             )
-            body.operator("emoface.remove_environment", icon="TRASH")
+            _indented(body).operator("emoface.remove_environment", icon="TRASH")
         else:
             self._draw_making(body, state)
         body.separator()
@@ -153,7 +153,7 @@ class EmoFacePreferences(AddonPreferences):
         body.prop(self, "folder", placeholder=str(self.environment_folder()))
         body.prop(self, "base", placeholder=upkeep.blenders_python())
         body.prop(self, "wheels", placeholder="From the internet")
-        row = body.row(align=True)
+        row = _indented(body).row(align=True)
         text = "Go On Making…" if state == "unfinished" else "Make a PyTorch Environment…"
         row.operator("emoface.make_environment", text=text, icon="IMPORT")
         if state in ("unfinished", "broken"):

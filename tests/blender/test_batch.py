@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Several faces at once, by the real worker: order, failure, cancel, retry, and nothing stuck."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def states() -> dict[str, str]:
 
 def work(until: Callable[[], bool] = lambda: False) -> None:
     while queue.busy and not until():
-        queue.step()
+        if not queue.step():
+            time.sleep(0.002)  # leave the processor to the worker
 
 
 def start() -> None:

@@ -264,6 +264,10 @@ def save_render(path):
     return float(pixels.reshape(-1, 4)[:, :3].std() * 255)
 
 
+def cues():
+    return len(window().scene.emoface.face.emoface.cues)
+
+
 def state():
     scene = window().scene
     face = scene.emoface.face

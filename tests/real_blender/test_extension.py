@@ -166,6 +166,7 @@ def test_what_is_no_sound_is_said_in_the_panel(window: Desktop, installed: Progr
     bake(window)
     assert "shopping list.txt" in window.state()["failure"]
     window.middle()  # Blender's own message goes when the pointer leaves it
+    window.press("Escape")
     time.sleep(1)
     window.picture(PICTURES / f"{installed.version}-error.png")
     window.push("emoface.copy_report")

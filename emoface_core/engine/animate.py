@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from emoface_core.audio.files import SAMPLE_RATE, open_audio
 from emoface_core.audio.level import LevelMeter
 from emoface_core.audio.mel import HOP, MEL_MARGIN, log_mel_window, network_frames
 from emoface_core.emotions import AUTO, MAX_INTENSITY
+from emoface_core.engine.contacts import PhoneOdds, hold_contacts
 from emoface_core.engine.emotion import chosen_weights, voice_weights
 from emoface_core.engine.interface import BranchCurves, Engine
 from emoface_core.engine.neutral import own_neutral, read_neutral
@@ -85,14 +86,14 @@ def animate(
         seconds = sound.rows / SAMPLE_RATE if options.duration is None else options.duration
         curves = CurveStore(rig, options.spool)
         logits, speaking, decoder = [], [], PhoneDecoder(len(engine.info.model.phones))
-        silence = _silence(engine.info.model.phones)
         for window in _windows(sound, gain, options.window_frames, engine, report):
             phones = log_softmax(window.phone_logits)
-            quiet = np.exp(phones[:, silence]).sum(axis=1)
-            curves.append(window, quiet)
+            heard = PhoneOdds.of(phones, engine.info.model.phones)
+            content = hold_contacts(window.content, heard, rig.mouth)
+            curves.append(replace(window, content=content), heard.quiet)
             decoder.add(phones)
             logits.append(window.emotion_logits)
-            speaking.append(1.0 - quiet)
+            speaking.append(1.0 - heard.quiet)
         return Performance(
             rig=rig,
             curves=curves,
@@ -201,10 +202,6 @@ def _windows(
         output = engine.infer(mel)
         yield output.part(first - begin, last - begin)
     report("speak", total, total)
-
-
-def _silence(phones: tuple[str, ...]) -> NDArray[np.intp]:
-    return np.array([i for i, name in enumerate(phones) if name == "sil"], np.intp)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the model's curves to offsets of vertices, and to the shapes a bake makes keys of."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.errors import InputError
+from emoface_core.face.contacts import MouthRig, mouth_rig_of
 from emoface_core.face.head import Head, load_head
-from emoface_core.face.measures import lip_gap
 from emoface_core.face.smooth_regions import REGIONS, smooth_regions
 from emoface_core.model.info import ModelInfo
 
@@ -59,20 +59,13 @@ class Rig:
         return offsets
 
     @cached_property
-    def _mouth(self) -> tuple[Floats, Head]:
-        """The inner mouth's shapes (K, v * 3), and a head that `measures` can read."""
-        grid = np.asarray(self.head.mouth_grid)
-        ids = np.unique(grid)
-        mouth = replace(
-            self.head, vertices=self.head.vertices[ids], mouth_grid=np.searchsorted(ids, grid)
-        )
-        shapes = self.head.shapes[:, ids]
-        return np.ascontiguousarray(shapes.reshape(len(shapes), -1)), mouth
+    def mouth(self) -> MouthRig:
+        """The same rig at the mouth alone, with its contacts."""
+        return mouth_rig_of(self.head)
 
     def lip_gap(self, content: Floats) -> Floats:
         """(n,) metres by which speech opens the middle of the lips; 0 = as at rest, shut."""
-        shapes, mouth = self._mouth
-        return lip_gap(mouth.vertices + (content @ shapes).reshape(len(content), -1, 3), mouth)
+        return self.mouth.lip_gap(content).astype(np.float32)
 
 
 def rig_for(model: ModelInfo) -> Rig:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.training.contacts import CORNERS_IN_F, MouthRig, mouth_rig
+from emoface_core.face.contacts import CORNERS_IN_F, MouthRig, mouth_rig
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONES, SILENCE, PhoneSpan
 from emoface_core.training.prosody import Prosody, smooth
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.errors import InputError
+from emoface_core.face.contacts import mouth_rig
 from emoface_core.training.articulation import NETWORK_RATE, Curves
-from emoface_core.training.contacts import mouth_rig
 from emoface_core.training.phones import SILENCE, PhoneSpan
 
 CAPTURE_LAG = 1.5 / 30  # seconds by which the capture trails its sound: one to two frames

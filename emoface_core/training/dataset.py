@@ -25,6 +25,7 @@ from emoface_core.audio import level, mel
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.emotions import EMOTIONS, emotion_index
 from emoface_core.errors import InputError
+from emoface_core.face import contacts
 from emoface_core.face.head import load_head
 from emoface_core.model.config import RATE
 from emoface_core.model.emoface import Condition
@@ -33,7 +34,6 @@ from emoface_core.model.geometry import FaceGeometry
 from emoface_core.training import (
     articulation,
     augmentation,
-    contacts,
     expression,
     nonspeech,
     splicing,

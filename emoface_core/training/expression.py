@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.emotions import EMOTIONS, emotion_index
+from emoface_core.face.contacts import MouthRig, mouth_rig
 from emoface_core.training.articulation import (
     NETWORK_RATE,
     ArticulationStyle,
@@ -22,7 +23,6 @@ from emoface_core.training.articulation import (
     Gesture,
     plan,
 )
-from emoface_core.training.contacts import MouthRig, mouth_rig
 from emoface_core.training.phones import PhoneSpan
 from emoface_core.training.prosody import Prosody, prosody, smooth
 

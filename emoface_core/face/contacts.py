@@ -3,8 +3,8 @@
 
 Lips that shut on p b m, and the lower lip at the upper teeth on f v, are measured on the mesh with
 the measures of `emoface_core.face`, on the few vertices of the mouth that they read, and solved for
-the shape `mouthClose`, which raises the lower lip against the open jaw. Both teachers use this, so
-that a contact is a contact and not a guess.
+the shape `mouthClose`, which raises the lower lip against the open jaw. Both teachers use this, and
+the engine, so that a contact is a contact and not a guess.
 """
 
 from collections.abc import Mapping

@@ -84,7 +84,7 @@ class RunConfig:
     # Weights to begin with, to go on from or to fine-tune: a checkpoint, a model.safetensors, or
     # "bundled".
     start: str = ""
-    like_start: bool = False  # the model is built as that one, whatever [model] says
+    like_start: bool = False  # the model is built as that one; [model] says what of it is frozen
     encoders: str = ""  # likewise, for two encoders, built as those, under decoders that are new
     steps: int = 4000  # 0 = epochs × batches of the data
     epochs: int = 200

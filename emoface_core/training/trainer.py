@@ -120,14 +120,14 @@ def run(
 
 def settled(config: TrainingConfig) -> TrainingConfig:
     """The configuration with a model that takes the weights it is to begin with."""
-    if config.run.start and config.run.like_start:
-        return replace(config, model=model_of(config.run.start))
-    if not config.run.encoders:
+    whole = bool(config.run.start and config.run.like_start)
+    if not whole and not config.run.encoders:
         return config
-    start, model = model_of(config.run.encoders), config.model
+    start, model = model_of(config.run.start if whole else config.run.encoders), config.model
     content = replace(start.content, frozen=model.content.frozen)
     emotion = replace(start.emotion, frozen=model.emotion.frozen)
-    return replace(config, model=replace(model, content=content, emotion=emotion))
+    made = start if whole else model
+    return replace(config, model=replace(made, content=content, emotion=emotion))
 
 
 class Ranks:

@@ -13,7 +13,7 @@ from emoface_core.cli import main
 from emoface_core.errors import InputError
 from emoface_core.face.flame import convert_flame
 from emoface_core.face.head import load_head
-from emoface_core.model.checkpoint import load_tensors, save_tensors
+from emoface_core.model.checkpoint import load_tensors, save_tensors, weights_file
 from emoface_core.model.config import (
     DecoderConfig,
     EncoderConfig,
@@ -334,6 +334,10 @@ def test_the_packaged_fine_tuning_by_its_command(tmp_path, capsys):
     assert main([*asked, "--steps", "1"]) == 0
     assert main([*asked, "--steps", "2", "--resume"]) == 0
     assert load_tensors(out / CHECKPOINT)[1]["step"] == 2
+    own, old = load_tensors(out / CHECKPOINT)[0], load_tensors(weights_file("bundled"))[0]
+    heard = "content_encoder.stem.weight"  # is heard as before, and spoken anew
+    assert torch.equal(own[f"ema.{heard}"], old[heard])
+    assert not torch.equal(own["model.content_out.weight"], old["content_out.weight"])
     line = tmp_path / "line.npz"
     spoken = ["animate", str(takes / "take0.wav"), "-o", str(line), "--model", str(out / "model")]
     assert main(spoken) == 0

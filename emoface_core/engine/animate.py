@@ -13,7 +13,7 @@ from emoface_core.audio.files import SAMPLE_RATE, open_audio
 from emoface_core.audio.level import LevelMeter
 from emoface_core.audio.mel import HOP, MEL_MARGIN, log_mel_window, network_frames
 from emoface_core.emotions import AUTO, MAX_INTENSITY
-from emoface_core.engine.contacts import PhoneOdds, hold_contacts
+from emoface_core.engine.contacts import PhoneOdds, hold_contacts, hold_layers
 from emoface_core.engine.emotion import chosen_weights, voice_weights
 from emoface_core.engine.interface import BranchCurves, Engine
 from emoface_core.engine.neutral import own_neutral, read_neutral
@@ -90,7 +90,10 @@ def animate(
             phones = log_softmax(window.phone_logits)
             heard = PhoneOdds.of(phones, engine.info.model.phones)
             content = hold_contacts(window.content, heard, rig.mouth)
-            curves.append(replace(window, content=content), heard.quiet)
+            layers = hold_layers(
+                window.emotion_layers, window.attention, content, heard.quiet, rig.mouth
+            )
+            curves.append(replace(window, content=content, emotion_layers=layers), heard.quiet)
             decoder.add(phones)
             logits.append(window.emotion_logits)
             speaking.append(1.0 - heard.quiet)

@@ -23,6 +23,7 @@ Track = NDArray[np.float64]
 _SHUT_GAP, _SHUT_SOFT, _SHUT_ODDS = 0.5e-3, 0.3e-3, -0.25
 _TOUCH_GAP, _TOUCH_SOFT, _TOUCH_ODDS = 1.2e-3, 0.8e-3, -1.0
 _SEEN_OPEN = 0.8e-3  # metres: lips this far apart are seen to be
+_HELD_SOFT = 0.15e-3  # metres to either side of the shut gap over which lips are neither
 _UNSURE = 1.0  # log-odds to either side over which the change comes in
 _SPEAKING = 0.5  # probability of silence from which on nothing is opened
 
@@ -60,6 +61,33 @@ def hold_contacts(content: Floats, heard: PhoneOdds, mouth: MouthRig) -> Floats:
     if wanted.any():
         held[wanted] = mouth.with_gap(held[wanted], target[wanted])
     return held.astype(np.float32)
+
+
+def hold_layers(
+    layers: Floats, attention: Floats, content: Floats, quiet: Floats, mouth: MouthRig
+) -> Floats:
+    """The emotions' curves (n, 8, K) so that speech keeps its contacts under each at intensity 1.
+
+    `content` (n, K) is the speech they are laid on, `attention` (n, R) the weight of the regions,
+    the mouth's last. While somebody speaks (`quiet`), lips that speech shuts stay shut, and lips
+    that it opens are not shut; how far they open is the emotion's own.
+    """
+    count, emotions, _ = layers.shape
+    share = np.maximum(attention[:, -1:, None].astype(np.float64), 0.1)
+    felt = (content[:, None] + share * layers).reshape(count * emotions, -1)
+    gap = mouth.lip_gap(felt).reshape(count, emotions)
+    calm = mouth.lip_gap(content)[:, None]
+    speaking = 1.0 - np.clip(quiet / _SPEAKING, 0.0, 1.0)[:, None]
+    shut = speaking * _ramp((_SHUT_GAP - calm) / _HELD_SOFT)
+    apart = speaking * _ramp((calm - _SHUT_GAP) / _HELD_SOFT)
+    target = gap - shut * np.maximum(gap - np.maximum(calm, 0.0), 0.0)
+    target += apart * np.maximum(np.minimum(calm, _SEEN_OPEN) - target, 0.0)
+    wanted = (np.abs(target - gap) > 1e-5).ravel()
+    if not wanted.any():
+        return layers
+    changed = np.zeros_like(felt)
+    changed[wanted] = mouth.with_gap(felt[wanted], target.ravel()[wanted]) - felt[wanted]
+    return np.asarray(layers + changed.reshape(layers.shape) / share, np.float32)
 
 
 def _bitten(content: NDArray[np.float64], heard: PhoneOdds, mouth: MouthRig) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from emoface_core.engine.contacts import PhoneOdds, hold_contacts
+from emoface_core.engine.contacts import PhoneOdds, hold_contacts, hold_layers
 from emoface_core.engine.rig import own_rig
 
 NAMES = ("sil", "a", "p", "m", "f", "t")
@@ -72,3 +72,22 @@ def test_it_comes_in_without_a_step(mouth):
     gap = mouth.lip_gap(hold_contacts(open_by(mouth, 0.001, 400), odds, mouth))
     assert gap[0] > 0.0009 and gap[-1] < 1e-4
     assert np.abs(np.diff(gap)).max() < 1e-4
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.012])
+def test_an_emotion_neither_opens_shut_lips_nor_shuts_open_ones(mouth, gap):
+    content = open_by(mouth, gap)
+    layers = np.zeros((1, 8, content.shape[1]), np.float32)
+    layers[0, 2, mouth.index["mouthLowerDown_L"]] = 0.5
+    layers[0, 2, mouth.index["mouthLowerDown_R"]] = 0.5
+    layers[0, 3, mouth.index["mouthClose"]] = 0.6
+    attention = np.full((1, 2), 0.9, np.float32)
+    talking, silent = np.zeros(1, np.float32), np.ones(1, np.float32)
+    held = hold_layers(layers, attention, content, talking, mouth)
+    gaps = mouth.lip_gap((content[:, None] + 0.9 * held)[0])
+    if gap == 0.0:
+        assert gaps[2] < 1e-4 < mouth.lip_gap(content + 0.9 * layers[:, 2])[0]
+    else:
+        assert gaps[3] > 0.0007 > mouth.lip_gap(content + 0.9 * layers[:, 3])[0]
+        np.testing.assert_allclose(held[0, 2], layers[0, 2], atol=1e-6)
+    np.testing.assert_array_equal(hold_layers(layers, attention, content, silent, mouth), layers)

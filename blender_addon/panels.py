@@ -5,6 +5,7 @@ from bpy.types import Context, Object, Panel, UILayout
 
 from emoface_core.emotions import AUTO
 from emoface_core.errors import EmoFaceError
+from emoface_core.face.topology import FLAME_VERTICES
 
 from . import (
     accent_tools,
@@ -73,9 +74,11 @@ def draw_face(
     row.operator("emoface.add_head", text="", icon="ADD")
     if face is None:
         return
-    if context.scene.emoface.face is None and problem is None:
+    chosen = context.scene.emoface.face is not None
+    if not chosen and problem is None:
         _right(layout).label(text=f"Selected: {face.name}", icon="RESTRICT_SELECT_OFF")
-    elif problem is not None:
+    # Whatever else is selected, such as the cube of a new file, was not meant as a face.
+    elif problem is not None and (chosen or len(face.data.vertices) == FLAME_VERTICES):
         _message(layout, context, problem.message, problem.hint, icon="ERROR")
 
 

@@ -18,13 +18,13 @@ _MANY = 200  # a collection longer than this is compared by a digest of its numb
 
 def snapshot() -> dict[str, dict[str, Any]]:
     """Every datablock's properties: {"KEY Key": {path: value}}."""
-    _read_all(digests=False)  # the first look makes Blender unfold some of its own data
-    return _read_all(digests=True)
+    _read_all()  # the first look makes Blender unfold some of its own data, numbers too
+    return _read_all()
 
 
-def _read_all(*, digests: bool) -> dict[str, dict[str, Any]]:
+def _read_all() -> dict[str, dict[str, Any]]:
     found = {}
-    look = _Look(digests)
+    look = _Look()
     for collection in (bpy.data.objects, bpy.data.meshes, bpy.data.shape_keys, bpy.data.actions,
                        bpy.data.materials, bpy.data.scenes, bpy.data.armatures, bpy.data.sounds,
                        bpy.data.node_groups, bpy.data.collections):  # fmt: skip
@@ -38,8 +38,7 @@ def _read_all(*, digests: bool) -> dict[str, dict[str, Any]]:
 class _Look:
     """One look at everything, in which no type gets or loses properties."""
 
-    def __init__(self, digests: bool) -> None:
-        self.digests = digests
+    def __init__(self) -> None:
         self._known: dict[type, list[tuple[str, str, bool]]] = {}
 
     def _properties(self, struct: Any) -> list[tuple[str, str, bool]]:
@@ -68,7 +67,7 @@ class _Look:
             except (AttributeError, RuntimeError):
                 continue
             if kind == "COLLECTION" and len(value) > _MANY:
-                values[here] = (len(value), _digest(value) if self.digests else "")
+                values[here] = (len(value), _digest(value))
             elif kind == "COLLECTION":
                 for number, item in enumerate(value):
                     self.item(item, f"{here}[{number}]", values, seen)

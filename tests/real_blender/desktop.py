@@ -92,6 +92,13 @@ class Desktop:
             time.sleep(0.02)
         return found
 
+    def became(self, ready: Callable[[], Any], seconds: float) -> bool:
+        """Whether something is so within some seconds."""
+        try:
+            return bool(self.wait(ready, seconds))
+        except TimeoutError:
+            return False
+
     def ask(self, what: str, seconds: float = 60, **how: Any) -> Any:
         """What a function of stage.py answers, after Blender has done what it was doing."""
         self._asked += 1

@@ -3,6 +3,7 @@
 
 # No `from __future__ import annotations` here: Blender reads the annotations themselves.
 
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -43,6 +44,9 @@ KEPT = {"LIBRARY_OVERRIDABLE"}
 KEPT_LIST = {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}  # of a collection: also what is added
 
 
+Item = tuple[str, str, str]  # of a menu: identifier, name, tooltip
+
+
 def _is_mesh(_self: PropertyGroup, obj: Object) -> bool:
     return obj.type == "MESH"
 
@@ -51,33 +55,69 @@ def _search_strips(_self: PropertyGroup, context: Context, text: str) -> list[st
     return [name for name in strips.strip_names(context) if text.lower() in name.lower()]
 
 
+def _chosen(kind: Callable[..., Any], name: str, description: str, **more: Any) -> Any:
+    """A choice for a face: it is not keyed, and a library override keeps it."""
+    return kind(name=name, description=description, options=set(), override=KEPT, **more)
+
+
+def _factor(name: str, description: str, *, high: float = 1.0, **more: Any) -> Any:
+    return _chosen(FloatProperty, name, description, min=0.0, max=high, subtype="FACTOR", **more)
+
+
 def _strength(name: str, description: str) -> Any:
-    return FloatProperty(
-        name=name,
-        description=f"{description}. 1 is as made, 0 none",
-        min=0.0,
-        max=2.0,
+    return _factor(
+        name,
+        f"{description}. 1 is as made, 0 none",
+        high=2.0,
         default=1.0,
         step=5,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.changed,
     )
 
 
 def _smoothing(name: str, description: str, longest: float) -> Any:
-    return FloatProperty(
-        name=name,
-        description=f"{description}. Seconds; 0 leaves it as made",
+    return _chosen(
+        FloatProperty,
+        name,
+        f"{description}. Seconds; 0 leaves it as made",
         min=0.0,
         max=longest,
         default=0.0,
         step=1,
         precision=3,
-        options=set(),
-        override=KEPT,
         update=live.changed,
+    )
+
+
+def _emotion(name: str, description: str, default: str, *first: Item, **more: Any) -> Any:
+    """One of the eight or the voice's own, or what is `first` in the list."""
+    items = (*first, *EMOTION_ITEMS)
+    return _chosen(EnumProperty, name, description, items=items, default=default, **more)
+
+
+def _intensity(description: str, **more: Any) -> Any:
+    return _chosen(
+        FloatProperty,
+        "Intensity",
+        description,
+        min=0.0,
+        max=MAX_INTENSITY,
+        default=1.0,
+        step=5,
+        **more,
+    )
+
+
+def _ease(description: str, default: int, usual: int, **more: Any) -> Any:
+    return _chosen(
+        IntProperty,
+        "Ease",
+        description,
+        min=0,
+        max=10000,
+        soft_max=usual,
+        default=default,
+        **more,
     )
 
 
@@ -95,9 +135,10 @@ class EmoFaceSpeechStyle(PropertyGroup):
     smoothing_lower: _smoothing(
         "Smooth Lower", "Evens out the motion of mouth and jaw; a little goes a long way", 0.15
     )
-    offset: FloatProperty(
-        name="Timing Offset",
-        description="Frames by which the speech comes later than the sound; negative: earlier",
+    offset: _chosen(
+        FloatProperty,
+        "Timing Offset",
+        "Frames by which the speech comes later than the sound; negative: earlier",
         min=-ROOM,
         max=ROOM,
         soft_min=-5,
@@ -105,8 +146,6 @@ class EmoFaceSpeechStyle(PropertyGroup):
         default=0.0,
         step=10,
         precision=2,
-        options=set(),
-        override=KEPT,
         update=live.changed,
     )
 
@@ -124,53 +163,40 @@ class EmoFaceRegions(PropertyGroup):
 class EmoFaceEyes(PropertyGroup):
     """Blinks and gaze, which no voice tells."""
 
-    show: BoolProperty(
-        name="Blinks & Gaze",
-        description=(
-            "Let the eyes blink and look about: more in speech, most where phrases end, in the "
-            "way of what is felt. A layer of its own, changed at once"
-        ),
+    show: _chosen(
+        BoolProperty,
+        "Blinks & Gaze",
+        "Let the eyes blink and look about: more in speech, most where phrases end, in the "
+        "way of what is felt. A layer of its own, changed at once",
         default=True,
-        options=set(),
-        override=KEPT,
         update=live.eyes_changed,
     )
-    seed: IntProperty(
-        name="Seed",
-        description="Another number gives other moments, the same number always the same ones",
+    seed: _chosen(
+        IntProperty,
+        "Seed",
+        "Another number gives other moments, the same number always the same ones",
         min=0,
         default=0,
-        options=set(),
-        override=KEPT,
         update=live.eyes_changed,
     )
-    blinks_per_minute: FloatProperty(
-        name="Blinks per Minute",
-        description=(
-            "How often the eyes blink while speaking; most people 10 to 33 times. 0 is never"
-        ),
+    blinks_per_minute: _chosen(
+        FloatProperty,
+        "Blinks per Minute",
+        "How often the eyes blink while speaking; most people 10 to 33 times. 0 is never",
         min=0.0,
         max=MOST_BLINKS,
         default=20.0,
         step=100,
         precision=0,
-        options=set(),
-        override=KEPT,
         update=live.eyes_changed,
     )
-    gaze: FloatProperty(
-        name="Gaze",
-        description=(
-            "How far the eyes move: small steps over the viewer's face, looks away and back. "
-            "0 keeps them ahead"
-        ),
-        min=0.0,
-        max=2.0,
+    gaze: _factor(
+        "Gaze",
+        "How far the eyes move: small steps over the viewer's face, looks away and back. "
+        "0 keeps them ahead",
+        high=2.0,
         default=1.0,
         step=5,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.eyes_changed,
     )
 
@@ -178,80 +204,44 @@ class EmoFaceEyes(PropertyGroup):
 class EmoFaceCue(PropertyGroup):
     """From a frame on the face feels something else."""
 
-    frame: IntProperty(
-        name="Frame",
-        description="The frame at which the face begins to change",
+    frame: _chosen(
+        IntProperty,
+        "Frame",
+        "The frame at which the face begins to change",
         default=1,
-        options=set(),
-        override=KEPT,
         update=live.cue_changed,
     )
-    ease: IntProperty(
-        name="Ease",
-        description="Frames that the change takes; 0 is at once",
-        min=0,
-        max=10000,
-        soft_max=50,
-        default=10,
-        options=set(),
-        override=KEPT,
-        update=live.cue_changed,
-    )
+    ease: _ease("Frames that the change takes; 0 is at once", 10, 50, update=live.cue_changed)
     marker: StringProperty(
         name="Marker",
         description="The name of the marker on the timeline that shows this cue",
         options={"HIDDEN"},
         override=KEPT,
     )
-    emotion: EnumProperty(
-        name="Emotion",
-        description="What the face feels from here on",
-        items=EMOTION_ITEMS,
-        default="happy",
-        options=set(),
-        override=KEPT,
-        update=live.cue_changed,
+    emotion: _emotion(
+        "Emotion", "What the face feels from here on", "happy", update=live.cue_changed
     )
-    preference: FloatProperty(
-        name="Preference",
-        description="How the emotion mixes with the one in the voice: 0 all voice, 1 all choice",
-        min=0.0,
-        max=1.0,
+    preference: _factor(
+        "Preference",
+        "How the emotion mixes with the one in the voice: 0 all voice, 1 all choice",
         default=1.0,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.cue_changed,
     )
-    second: EnumProperty(
-        name="Mixed With",
-        description="Another emotion that is felt at the same time",
-        items=((live.NONE, "Nothing", "One emotion alone"), *EMOTION_ITEMS),
-        default=live.NONE,
-        options=set(),
-        override=KEPT,
+    second: _emotion(
+        "Mixed With",
+        "Another emotion that is felt at the same time",
+        live.NONE,
+        (live.NONE, "Nothing", "One emotion alone"),
         update=live.cue_changed,
     )
-    share: FloatProperty(
-        name="Share",
-        description="How much of the mixture is the second emotion",
-        min=0.0,
-        max=1.0,
+    share: _factor(
+        "Share",
+        "How much of the mixture is the second emotion",
         default=0.5,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.cue_changed,
     )
-    intensity: FloatProperty(
-        name="Intensity",
-        description="Strength of the emotion from here on; the face's own intensity multiplies it",
-        min=0.0,
-        max=MAX_INTENSITY,
-        default=1.0,
-        step=5,
-        options=set(),
-        override=KEPT,
+    intensity: _intensity(
+        "Strength of the emotion from here on; the face's own intensity multiplies it",
         update=live.cue_changed,
     )
 
@@ -259,45 +249,23 @@ class EmoFaceCue(PropertyGroup):
 class EmoFaceAccent(PropertyGroup):
     """A range of frames in which the speech has a strength of its own."""
 
-    first: IntProperty(
-        name="From",
-        description="The first frame of the word or the noise",
+    first: _chosen(
+        IntProperty,
+        "From",
+        "The first frame of the word or the noise",
         default=1,
-        options=set(),
-        override=KEPT,
         update=live.changed,
     )
-    last: IntProperty(
-        name="To",
-        description="Its last frame",
-        default=1,
-        options=set(),
-        override=KEPT,
-        update=live.changed,
-    )
-    strength: FloatProperty(
-        name="Strength",
-        description="Of the speech in these frames: 0 mutes a cough, above 1 stresses a word",
-        min=0.0,
-        max=2.0,
+    last: _chosen(IntProperty, "To", "Its last frame", default=1, update=live.changed)
+    strength: _factor(
+        "Strength",
+        "Of the speech in these frames: 0 mutes a cough, above 1 stresses a word",
+        high=2.0,
         default=1.0,
         step=5,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.changed,
     )
-    ease: IntProperty(
-        name="Ease",
-        description="Frames before and after that lead over",
-        min=0,
-        max=10000,
-        soft_max=20,
-        default=3,
-        options=set(),
-        override=KEPT,
-        update=live.changed,
-    )
+    ease: _ease("Frames before and after that lead over", 3, 20, update=live.changed)
 
 
 class EmoFaceChoices(PropertyGroup):
@@ -312,88 +280,55 @@ class EmoFaceChoices(PropertyGroup):
         ),
         override=KEPT,
     )
-    strip: StringProperty(
-        name="Strip",
-        description="The sound strip that is spoken. Empty: the active one, or the only one",
+    strip: _chosen(
+        StringProperty,
+        "Strip",
+        "The sound strip that is spoken. Empty: the active one, or the only one",
         search=_search_strips,
-        options=set(),
-        override=KEPT,
         search_options={"SORT"},
     )
-    file: StringProperty(
-        name="File",
-        description="The sound file that is spoken: wav, flac, ogg or mp3",
+    file: _chosen(
+        StringProperty,
+        "File",
+        "The sound file that is spoken: wav, flac, ogg or mp3",
         subtype="FILE_PATH",
-        options=set(),
-        override=KEPT,
     )
-    first_frame: IntProperty(
-        name="Start",
-        description="The frame at which the sound file begins",
-        default=1,
-        options=set(),
-        override=KEPT,
+    first_frame: _chosen(
+        IntProperty, "Start", "The frame at which the sound file begins", default=1
     )
-    emotion: EnumProperty(
-        name="Emotion",
-        description="What the face feels. After a bake it can still be changed, at once",
-        items=EMOTION_ITEMS,
-        default=AUTO,
-        options=set(),
-        override=KEPT,
+    emotion: _emotion(
+        "Emotion",
+        "What the face feels. After a bake it can still be changed, at once",
+        AUTO,
         update=live.emotion_changed,
     )
-    preference: FloatProperty(
-        name="Preference",
-        description=(
-            "How the chosen emotion mixes with the one in the voice: 0 is all voice, 1 all choice"
-        ),
-        min=0.0,
-        max=1.0,
+    preference: _factor(
+        "Preference",
+        "How the chosen emotion mixes with the one in the voice: 0 is all voice, 1 all choice",
         default=1.0,
-        subtype="FACTOR",
-        options=set(),
-        override=KEPT,
         update=live.emotion_changed,
     )
-    intensity: FloatProperty(
-        name="Intensity",
-        description=(
-            "Strength of the emotion: 0 is speech alone, above 1 exaggerates. After the bake it "
-            "can still be changed and keyed"
-        ),
-        min=0.0,
-        max=MAX_INTENSITY,
-        default=1.0,
-        step=5,
-        options=set(),
-        override=KEPT,
+    intensity: _intensity(
+        "Strength of the emotion: 0 is speech alone, above 1 exaggerates. After the bake it "
+        "can still be changed and keyed"
     )
     cues: CollectionProperty(
         type=EmoFaceCue,
         description="What the face feels from which frame on",
         override=KEPT_LIST,
     )
-    active_cue: IntProperty(
-        name="Cue", description="The cue that is shown below", options=set(), override=KEPT
-    )
-    show_markers: BoolProperty(
-        name="Show as Markers",
-        description="Show the cues as markers on the timeline",
-        options=set(),
-        override=KEPT,
+    active_cue: _chosen(IntProperty, "Cue", "The cue that is shown below")
+    show_markers: _chosen(
+        BoolProperty,
+        "Show as Markers",
+        "Show the cues as markers on the timeline",
         update=live.markers_changed,
     )
-    mouth_emotion: EnumProperty(
-        name="Mouth Emotion",
-        description=(
-            "Mouth and jaw may feel something else than the rest of the face: angry brows over a "
-            "smile"
-        ),
-        items=((live.SAME, "As the Face", "What the rest of the face feels"), *EMOTION_ITEMS),
-        default=live.SAME,
-        options=set(),
-        override=KEPT,
+    mouth_emotion: _emotion(
+        "Mouth Emotion",
+        "Mouth and jaw may feel something else than the rest of the face: angry brows over a smile",
+        live.SAME,
+        (live.SAME, "As the Face", "What the rest of the face feels"),
         update=live.changed,
     )
     regions: PointerProperty(type=EmoFaceRegions, override=KEPT)
@@ -403,23 +338,13 @@ class EmoFaceChoices(PropertyGroup):
         description="Frames in which the speech has a strength of its own",
         override=KEPT_LIST,
     )
-    active_accent: IntProperty(
-        name="Accent", description="The accent that is shown below", options=set(), override=KEPT
-    )
+    active_accent: _chosen(IntProperty, "Accent", "The accent that is shown below")
     speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
-    mute_speech: BoolProperty(
-        name="Mute Speech",
-        description="Hide what the face does to speak",
-        options=set(),
-        override=KEPT,
-        update=live.mute_changed,
+    mute_speech: _chosen(
+        BoolProperty, "Mute Speech", "Hide what the face does to speak", update=live.mute_changed
     )
-    mute_emotion: BoolProperty(
-        name="Mute Emotion",
-        description="Hide the emotion",
-        options=set(),
-        override=KEPT,
-        update=live.mute_changed,
+    mute_emotion: _chosen(
+        BoolProperty, "Mute Emotion", "Hide the emotion", update=live.mute_changed
     )
 
     def wanted_preference(self) -> float | None:

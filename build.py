@@ -399,11 +399,8 @@ def assets(arguments: argparse.Namespace) -> int:
     """Build the head and its rig from the source data."""
     python = main_environment("registration")
     out = Path(arguments.out).absolute()
-    code = (
-        "import sys; from pathlib import Path; from emoface_core.face import build_head; "
-        "print(build_head.build(Path(sys.argv[1]), Path(sys.argv[2])))"
-    )
-    return run_code([python, "-c", code, Path(arguments.data).absolute(), out])
+    module = "emoface_core.face.build_head"
+    return run_code([python, "-m", module, Path(arguments.data).absolute(), "--out", out])
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -446,7 +443,7 @@ def parser() -> argparse.ArgumentParser:
     one = add(assets, "assets")
     one.add_argument("--data", required=True, help="folder of the source data (see head.md)")
     head = ROOT / "emoface_core" / "assets" / "head.npz"
-    one.add_argument("--out", default=str(head), help="where to (default: the package's own)")
+    one.add_argument("--out", default=str(head), help="file to write (default: the package's own)")
     one = add(train, "train")
     one.add_argument("rest", nargs=argparse.REMAINDER, help="as of `python -m emoface_core train`")
     return top

@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 from emoface_core.errors import InputError
 
 
+def check_folder(folder: Path) -> None:
+    """InputError if there is no such folder to write to; to be asked before long work."""
+    if not folder.is_dir():
+        raise InputError(f"The folder “{folder}” does not exist.", "Create it first.")
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it onto `path` if the body succeeds.
@@ -20,8 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A killed or failing run leaves no half file under the real name.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"The folder “{path.parent}” does not exist.", "Create it first.")
+    check_folder(path.parent)
     # Not mkstemp: it makes files that only their owner may read, and these are the user's results.
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the head that ships, from FLAME's open template and the ICT face."""
+"""Make the head that ships, from FLAME's open template and the ICT face.
 
-from collections.abc import Mapping
+python -m emoface_core.face.build_head DATA -o HEAD.npz
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +32,8 @@ from emoface_core.face.registration import Surface, lay_over, snap, vertex_norma
 from emoface_core.face.similarity import Similarity, find_similarity
 from emoface_core.face.symmetry import mirror_map, mirrored, symmetrised
 from emoface_core.face.transfer import carry_shapes, symmetric_shapes
-from emoface_core.files import load_npz
+from emoface_core.errors import InputError
+from emoface_core.files import check_folder, load_npz
 
 Floats = NDArray[np.float64]
 _FLIP = np.array([-1.0, 1.0, 1.0])
@@ -78,6 +84,7 @@ def build(data_dir: Path, out: Path) -> HeadFigures:
     rounding, and else gives its coarse mesh to the new one: trained models speak of its vertices.
     Takes a minute or two. InputError if a file is missing. Needs SciPy.
     """
+    check_folder(out.parent)  # before minutes of work, not after
     folder = Path(data_dir) / "face"
     flame = _read_flame(folder / "flame2023_open_template.npz")
     ict = read_ict(folder)
@@ -269,3 +276,22 @@ def _assembled(
             jaw[drop > 0.7 * drop.max()],
         ),
     )  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build a head and print its figures."""
+    parser = argparse.ArgumentParser(prog="python -m emoface_core.face.build_head")
+    parser.add_argument("data", type=Path, help="the folder that holds face/")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="file to write")
+    options = parser.parse_args(arguments)
+    try:
+        figures = build(options.data, options.out)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -134,9 +134,9 @@ def convert_flame(source: Path, target: Path) -> Flame:
     if not isinstance(found, Mapping):
         raise InputError(f"“{source}” holds no model.", "Give FLAME's generic_model.pkl.")
     flame = _from_published(found, source)
-    with atomic_path(Path(target)) as temporary:
-        arrays = {item.name: getattr(flame, item.name) for item in fields(Flame)}
-        np.savez(temporary, **arrays)
+    arrays = {item.name: getattr(flame, item.name) for item in fields(Flame)}
+    with atomic_path(Path(target)) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
     return flame
 
 

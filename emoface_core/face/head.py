@@ -19,8 +19,6 @@ SHAPE_STEP = 2e-6  # metres: offsets are kept as 16-bit multiples of this
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
-_BACK_TEETH = 0.030  # metres: lower teeth behind this, by the corners of the mouth, are not shown
-
 
 @dataclass(frozen=True, slots=True)
 class CoarseMesh:
@@ -124,8 +122,8 @@ def save_head(path: Path, head: Head) -> None:
     for group, value in (("coarse", head.coarse), ("teeth", head.teeth)):
         for item in fields(value):
             arrays[f"{group}.{item.name}"] = np.asarray(getattr(value, item.name))
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # NumPy would add .npz
+        np.savez_compressed(file, **arrays)
 
 
 def read_head(path: Path) -> Head:
@@ -134,10 +132,7 @@ def read_head(path: Path) -> Head:
     for array in arrays.values():
         array.setflags(write=False)
     shapes = arrays["shapes"] * np.float32(SHAPE_STEP)
-    shown = _shown_inside(arrays)
-    inside = {name: arrays[f"teeth.{name}"][shown] for name in ("faces", "face_material")}
-    for array in (shapes, *inside.values()):
-        array.setflags(write=False)
+    shapes.setflags(write=False)
     return Head(
         vertices=arrays["vertices"],
         faces=arrays["faces"],
@@ -162,27 +157,14 @@ def read_head(path: Path) -> Head:
         ),
         teeth=MouthInterior(
             vertices=arrays["teeth.vertices"],
-            faces=inside["faces"],
-            face_material=inside["face_material"],
+            faces=arrays["teeth.faces"],
+            face_material=arrays["teeth.face_material"],
             materials=tuple(arrays["teeth.materials"].tolist()),
             jaw_weight=arrays["teeth.jaw_weight"],
             jaw_ids=arrays["teeth.jaw_ids"],
             jaw_map=arrays["teeth.jaw_map"],
         ),
     )
-
-
-def _shown_inside(arrays: Mapping[str, NDArray]) -> NDArray[np.bool_]:
-    """(Fu,) the mouth's inside without the lower back teeth.
-
-    FLAME has no cheeks inside, which would cover them: through an open mouth's corner they look
-    like a block of stone.
-    """
-    corners = arrays["teeth.faces"]
-    lower = (arrays["teeth.jaw_weight"][corners] > 0.5).all(axis=1)
-    behind = arrays["teeth.vertices"][corners, 2].mean(axis=1) < _BACK_TEETH
-    tooth = arrays["teeth.face_material"] == arrays["teeth.materials"].tolist().index("teeth")
-    return ~(lower & behind & tooth)
 
 
 @cache

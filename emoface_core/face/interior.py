@@ -12,6 +12,7 @@ from emoface_core.face.head import MouthInterior
 MATERIALS = ("teeth", "gums", "tongue")
 _COUNTS = {"teeth": 2600, "gums": 2200}  # vertices left of 4412 and 2977
 _JAW_SHAPES = ("jawOpen", "jawForward", "jawLeft", "jawRight")
+_BACK_TEETH = 0.030  # metres from the middle of the head forward: by the corners of the mouth
 _STIFFNESS = 3e-3  # ridge of the jaw's map, against the offsets' own size; keeps skin out of it
 
 
@@ -42,12 +43,16 @@ def mouth_interior(
     seen = np.stack([motions[name] for name in _JAW_SHAPES])
     weight = np.clip((whole * seen).sum(axis=(0, 2)) / (whole**2).sum(axis=(0, 2)), 0, 1)
     material = np.where(_tongue(points, faces, material, weight), 2, material)
+    # FLAME has no cheeks inside to cover the lower back teeth: through the corner of an open mouth
+    # they look like a block of stone.
+    back = (material == 0) & (weight[faces] > 0.5).all(1) & (points[faces, 2].mean(1) < _BACK_TEETH)
+    shown, faces = np.unique(faces[~back], return_inverse=True)
     return MouthInterior(
-        vertices=points.astype(np.float32),
-        faces=faces,
-        face_material=material.astype(np.int32),
+        vertices=points[shown].astype(np.float32),
+        faces=faces.reshape(-1, 3).astype(np.int32),
+        face_material=material[~back].astype(np.int32),
         materials=MATERIALS,
-        jaw_weight=weight.astype(np.float32),
+        jaw_weight=weight[shown].astype(np.float32),
         jaw_ids=jaw_ids.astype(np.int32),
         jaw_map=_jaw_map(affine, head_shapes, jaw_ids),
     )

@@ -36,6 +36,7 @@ class _Moved:
     truth: Truth
     fused: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]  # with either emotion
     calm: tuple[Tensor, Tensor]  # with none
+    layer: Tensor  # (B, N, K) what the clip's own emotion adds, by the model
     attention: Tensor  # (B, N, S)
 
 
@@ -77,9 +78,8 @@ class TaughtObjective(nn.Module):
             ]
             parts["closure"] = torch.stack(closures).sum()
             parts["contact"] = torch.stack(contacts).sum()
-            rows = torch.arange(len(batch.mel), device=batch.mel.device)
-            layer = out.emotion_layers.float()[rows, :, batch.emotion_self]
-            off = (out.content.float() - batch.speech).abs() + (layer - batch.layer_self).abs()
+            off = (out.content.float() - batch.speech).abs()
+            off = off + (moved.layer - batch.layer_self).abs()
             parts["coefficients"] = (off.mean(-1) * batch.valid).sum() / batch.valid.sum()
             parts["phones"] = nn.functional.cross_entropy(
                 out.phone_logits.float().flatten(0, 1),
@@ -89,26 +89,28 @@ class TaughtObjective(nn.Module):
             )
         return parts
 
-    def _motion(self, out: EmoFaceOutput, batch: TaughtBatch) -> "_Moved":
+    def _motion(self, out: EmoFaceOutput, batch: TaughtBatch) -> _Moved:
         rows = torch.arange(len(batch.mel), device=batch.mel.device)
         layers = out.emotion_layers.float()
+        own, other = layers[rows, :, batch.emotion_self], layers[rows, :, batch.emotion_cross]
         to_offsets = self.vertices.offsets
         w = self.vertices.carried(out.attention)
         content, speech = to_offsets(out.content), to_offsets(batch.speech)
 
-        def one(emotion: Tensor, intensity: Tensor, layer: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def one(layer: Tensor, taught: Tensor, intensity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             strength = intensity[:, None, None]
-            felt = content + to_offsets(strength * layers[rows, :, emotion])
+            felt = content + to_offsets(strength * layer)
             fused = mix(content, felt, w)
-            return felt, fused, speech + to_offsets(strength * layer)
+            return felt, fused, speech + to_offsets(strength * taught)
 
-        e1, fused1, truth1 = one(batch.emotion_self, batch.intensity_self, batch.layer_self)
-        e2, fused2, truth2 = one(batch.emotion_cross, batch.intensity_cross, batch.layer_cross)
+        e1, fused1, truth1 = one(own, batch.layer_self, batch.intensity_self)
+        e2, fused2, truth2 = one(other, batch.layer_cross, batch.intensity_cross)
         return _Moved(
             Predicted(content, e1, fused1, e2, fused2),
             Truth(truth1, batch.valid, truth2, speech=speech),
             fused=((fused1, truth1), (fused2, truth2)),
             calm=(content, speech),
+            layer=own,
             attention=w,
         )
 

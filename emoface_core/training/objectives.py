@@ -118,7 +118,8 @@ class TaughtObjective(nn.Module):
     def figures(self, batch: TaughtBatch) -> dict[str, tuple[float, float]]:
         """Sums and counts of what a run is watched by; the trainer divides."""
         out = self.model(batch.mel)
-        moved = self._motion(out, batch)
+        with torch.autocast(batch.mel.device.type, enabled=False):  # metres want more than bf16
+            moved = self._motion(out, batch)
         valid = batch.valid
         speaking = valid * (batch.phones > self.silence)
 

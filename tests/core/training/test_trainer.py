@@ -137,6 +137,17 @@ def test_it_learns(tmp_path, precision):
     assert run.train_step()["total"] < 0.6 * first
 
 
+def test_figures_are_taken_in_full_precision(tmp_path, monkeypatch):
+    run = trainer(config(tmp_path))
+    batch = run.source.batch(0)
+    with torch.no_grad():
+        said = run.model(batch.mel)
+    monkeypatch.setattr(run.model, "forward", lambda _mel: said)
+    exact = run.objective.figures(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert run.objective.figures(batch) == exact
+
+
 def test_the_papers_way_learns_and_its_figures_tell_free_from_forced(tmp_path):
     run = trainer(paper_config(tmp_path, epochs=20))
     before = run.evaluate()

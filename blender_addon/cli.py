@@ -302,8 +302,8 @@ class _Group:
 
 
 def _spoken(face: str, record: BakeRecord) -> Spoken:
-    last = record.first_frame + record.frames - 1
-    return Spoken(face, record.sound, record.first_frame, last, len(record.keys))
+    keys = len(record.keys)
+    return Spoken(face, record.sound, record.first_frame, record.last_frame, keys)
 
 
 @contextmanager
@@ -347,10 +347,9 @@ def _bake_all(
         if job.intensity is not None:
             ownership.intensity_home(take.face)[INTENSITY] = job.intensity
         made.append((name, record))
-        last = record.first_frame + record.frames - 1
         kept = f"to be saved as {job.save}" if job.save else "not saved (give --save FILE.blend)"
         _say(
-            f"{tag}{name} speaks {record.sound} in frames {record.first_frame}–{last}: "
+            f"{tag}{name} speaks {record.sound} in frames {record.span}: "
             f"{len(record.keys)} shape keys, {time.monotonic() - began:.1f} s; {kept}"
         )
     return made, left_out

@@ -102,7 +102,7 @@ def speak(face: Object, sound: Path, emotion: str, intensity: float) -> BakeLaye
     listener: Any = Listener(session.client(Engine()))
     preference = None if emotion == AUTO else 1.0
     record = Job(listener, face, Wish(heard, emotion, preference, intensity)).run()
-    scene.frame_end = record.first_frame + record.frames - 1
+    scene.frame_end = record.last_frame
     if listener.layers is None:
         raise EmoFaceError("The worker gave no layers.")
     print(f"demo: {len(record.keys)} shape keys over {record.frames} frames", flush=True)

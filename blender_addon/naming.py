@@ -86,6 +86,16 @@ class BakeRecord:
     home: str = ""  # the scene whose sequencer holds the strips
     strips: tuple[str, ...] = ()  # that are spoken, in the order of the timeline
 
+    @property
+    def last_frame(self) -> int:
+        """Of the sound."""
+        return self.first_frame + self.frames - 1
+
+    @property
+    def span(self) -> str:
+        """The sound's frames, for a person."""
+        return f"{self.first_frame}–{self.last_frame}"
+
     def to_json(self) -> str:
         """For a custom property."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

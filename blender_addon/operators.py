@@ -182,11 +182,8 @@ class EMOFACE_OT_animate(Explained, Operator):
     def _finished(self, job: Job) -> set[str]:
         if job.record is not None:
             record = job.record
-            last = record.first_frame + record.frames - 1
-            self.report(
-                {"INFO"},
-                f"“{job.face.name}” speaks “{record.sound}” in frames {record.first_frame}–{last}",
-            )
+            said = f"“{job.face.name}” speaks “{record.sound}” in frames {record.span}"
+            self.report({"INFO"}, said)
         return {"FINISHED"}
 
 

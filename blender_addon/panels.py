@@ -200,9 +200,8 @@ def draw_failure(layout: UILayout, context: Context) -> None:
 def draw_result(layout: UILayout, record: BakeRecord) -> None:
     """What is on the face now."""
     box = layout.box().column(align=True)
-    last = record.first_frame + record.frames - 1
     box.label(text=f"Speaks “{record.sound}”", icon="CHECKMARK")
-    box.label(text=f"Frames {record.first_frame}–{last} at {record.fps:.4g} fps", icon="BLANK1")
+    box.label(text=f"Frames {record.span} at {record.fps:.4g} fps", icon="BLANK1")
     box.label(
         text=f"{len(record.keys)} shape keys, within {record.worst_error * 1000:.2f} mm",
         icon="BLANK1",

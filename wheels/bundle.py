@@ -99,8 +99,14 @@ def download(requirement: str, platform: str, python: str, into: Path, sha256: s
         if subprocess.run(command, check=False).returncode:
             raise BundleError(f"pip found no {requirement} for {platform} and Python {python}.")
         (wheel,) = fetched.glob("*.whl")
-        into.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copy2(wheel, into / wheel.name))
+        return _put(wheel, into)
+
+
+def _put(wheel: Path, folder: Path) -> Path:
+    """Copy a wheel into a folder in one step: builds beside this one never see half of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
+        return Path(shutil.copy2(wheel, scratch)).replace(folder / wheel.name)
 
 
 def locked(file: Path, platform: str, python: str) -> Wheel:

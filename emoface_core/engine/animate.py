@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from emoface_core.audio.files import SAMPLE_RATE, open_audio
 from emoface_core.audio.level import LevelMeter
 from emoface_core.audio.mel import HOP, MEL_MARGIN, log_mel_window, network_frames
 from emoface_core.emotions import AUTO, MAX_INTENSITY
-from emoface_core.engine.contacts import PhoneOdds, hold_contacts, hold_layers
+from emoface_core.engine.contacts import PhoneOdds, hold_contacts
 from emoface_core.engine.emotion import chosen_weights, voice_weights
 from emoface_core.engine.interface import BranchCurves, Engine
 from emoface_core.engine.neutral import own_neutral, read_neutral
@@ -89,11 +89,7 @@ def animate(
         for window in _windows(sound, gain, options.window_frames, engine, report):
             phones = log_softmax(window.phone_logits)
             heard = PhoneOdds.of(phones, engine.info.model.phones)
-            content = hold_contacts(window.content, heard, rig.mouth)
-            layers = hold_layers(
-                window.emotion_layers, window.attention, content, heard.quiet, rig.mouth
-            )
-            curves.append(replace(window, content=content, emotion_layers=layers), heard.quiet)
+            curves.append(hold_contacts(window, heard, rig.mouth), heard.quiet)
             decoder.add(phones)
             logits.append(window.emotion_logits)
             speaking.append(1.0 - heard.quiet)

@@ -8,12 +8,16 @@ the lower lip goes to the teeth for f and v. Witnesses are added as log-odds: th
 loss has them (`emoface_core.model.losses`), and the phones'.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
+from emoface_core.engine.interface import BranchCurves
 from emoface_core.face.contacts import MouthRig
+from emoface_core.face.smooth_regions import REGIONS
+from emoface_core.phones import BILABIALS, LABIODENTALS, SILENCE
 
 Floats = NDArray[np.float32]
 Track = NDArray[np.float64]
@@ -41,50 +45,57 @@ class PhoneOdds:
         """From the phones' log-probabilities (n, P)."""
         share = np.exp(np.asarray(log_probabilities, np.float64))
 
-        def among(phones: str) -> Track:
-            return share[:, [i for i, name in enumerate(names) if name in phones.split()]].sum(1)
+        def among(phones: frozenset[str]) -> Track:
+            return share[:, [i for i, name in enumerate(names) if name in phones]].sum(1)
 
-        return cls(_odds(among("p b m")), _odds(among("f v")), among("sil").astype(np.float32))
+        quiet = among(frozenset({SILENCE})).astype(np.float32)
+        return cls(_odds(among(BILABIALS)), _odds(among(LABIODENTALS)), quiet)
+
+    @property
+    def speaking(self) -> Track:
+        """(n,) 0 to 1: nothing is changed for speech's sake where nobody speaks."""
+        return 1.0 - np.clip(self.quiet / _SPEAKING, 0.0, 1.0).astype(np.float64)
 
 
-def hold_contacts(content: Floats, heard: PhoneOdds, mouth: MouthRig) -> Floats:
+def hold_contacts(curves: BranchCurves, heard: PhoneOdds, mouth: MouthRig) -> BranchCurves:
+    """The model's curves with speech's contacts made or left, and kept under every emotion."""
+    content = hold_speech(curves.content, heard, mouth)
+    layers = hold_emotions(curves.emotion_layers, curves.attention, content, heard, mouth)
+    return replace(curves, content=content, emotion_layers=layers)
+
+
+def hold_speech(content: Floats, heard: PhoneOdds, mouth: MouthRig) -> Floats:
     """The speech's curves (n, K) with its contacts made or left, frame by frame."""
-    held = np.asarray(content, np.float64)
-    held = _bitten(held, heard, mouth)
+    held = _bitten(np.asarray(content, np.float64), heard, mouth)
     gap = mouth.lip_gap(held)
     evidence = (_SHUT_GAP - gap) / _SHUT_SOFT + heard.lips - _SHUT_ODDS
-    shut, apart = _ramp(evidence / _UNSURE), _ramp(-evidence / _UNSURE)
+    shut, apart = _yes(evidence / _UNSURE), _yes(-evidence / _UNSURE)
     target = gap - shut * np.maximum(gap, 0.0)
-    speaking = 1.0 - np.clip(heard.quiet / _SPEAKING, 0.0, 1.0)
-    target += apart * speaking * np.maximum(_SEEN_OPEN - gap, 0.0)
+    target += apart * heard.speaking * np.maximum(_SEEN_OPEN - gap, 0.0)
     wanted = np.abs(target - gap) > 1e-6
-    if wanted.any():
-        held[wanted] = mouth.with_gap(held[wanted], target[wanted])
+    held[wanted] = mouth.with_gap(held[wanted], target[wanted])
     return held.astype(np.float32)
 
 
-def hold_layers(
-    layers: Floats, attention: Floats, content: Floats, quiet: Floats, mouth: MouthRig
+def hold_emotions(
+    layers: Floats, attention: Floats, content: Floats, heard: PhoneOdds, mouth: MouthRig
 ) -> Floats:
     """The emotions' curves (n, 8, K) so that speech keeps its contacts under each at intensity 1.
 
-    `content` (n, K) is the speech they are laid on, `attention` (n, R) the weight of the regions,
-    the mouth's last. While somebody speaks (`quiet`), lips that speech shuts stay shut, and lips
-    that it opens are not shut; how far they open is the emotion's own.
+    `content` (n, K) is the speech they are laid on, `attention` (n, R) the weight of the regions.
+    While somebody speaks, lips that speech shuts stay shut, and lips that it opens are not shut;
+    how far they open is the emotion's own.
     """
-    count, emotions, _ = layers.shape
-    share = np.maximum(attention[:, -1:, None].astype(np.float64), 0.1)
-    felt = (content[:, None] + share * layers).reshape(count * emotions, -1)
-    gap = mouth.lip_gap(felt).reshape(count, emotions)
+    share = np.maximum(attention[:, REGIONS.index("mouth"), None, None].astype(np.float64), 0.1)
+    felt = (content[:, None] + share * layers).reshape(-1, layers.shape[2])
+    gap = mouth.lip_gap(felt).reshape(layers.shape[:2])
     calm = mouth.lip_gap(content)[:, None]
-    speaking = 1.0 - np.clip(quiet / _SPEAKING, 0.0, 1.0)[:, None]
-    shut = speaking * _ramp((_SHUT_GAP - calm) / _HELD_SOFT)
-    apart = speaking * _ramp((calm - _SHUT_GAP) / _HELD_SOFT)
+    speaking = heard.speaking[:, None]
+    shut = speaking * _yes((_SHUT_GAP - calm) / _HELD_SOFT)
+    apart = speaking * _yes((calm - _SHUT_GAP) / _HELD_SOFT)
     target = gap - shut * np.maximum(gap - np.maximum(calm, 0.0), 0.0)
     target += apart * np.maximum(np.minimum(calm, _SEEN_OPEN) - target, 0.0)
     wanted = (np.abs(target - gap) > 1e-5).ravel()
-    if not wanted.any():
-        return layers
     changed = np.zeros_like(felt)
     changed[wanted] = mouth.with_gap(felt[wanted], target.ravel()[wanted]) - felt[wanted]
     return np.asarray(layers + changed.reshape(layers.shape) / share, np.float32)
@@ -93,11 +104,9 @@ def hold_layers(
 def _bitten(content: NDArray[np.float64], heard: PhoneOdds, mouth: MouthRig) -> NDArray[np.float64]:
     """The lower lip at the teeth where f or v is heard and it is nearly there."""
     near = heard.teeth > -4.0  # what is hardly heard needs no measuring
-    if not near.any():
-        return content
     apart = mouth.lip_teeth_gap(content[near])
     evidence = (_TOUCH_GAP - apart) / _TOUCH_SOFT + heard.teeth[near] - _TOUCH_ODDS
-    share = _ramp(evidence / _UNSURE)[:, None]
+    share = _yes(evidence / _UNSURE)[:, None]
     held = content.copy()
     held[near] += share * (mouth.with_bite(content[near]) - content[near])
     return held
@@ -107,7 +116,6 @@ def _odds(probability: Track) -> Track:
     return np.log(probability + 1e-4) - np.log(1.0 - np.minimum(probability, 1.0) + 1e-4)
 
 
-def _ramp(x: Track) -> Track:
-    """0 up to -1, 1 from 1 on."""
-    x = np.clip(0.5 * (x + 1.0), 0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)
+def _yes(evidence: Track) -> Track:
+    """0 up to -1, 1 from 1 on, a half where it says neither."""
+    return smoothstep(0.5 * (evidence + 1.0))

@@ -7,14 +7,13 @@ A mouth opens before its sound and shuts after it, so only the inside of a pause
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
+
 Floats = NDArray[np.float32]
 
 _APART = 8  # frames of 20 ms that must be quiet to either side
 _EASE = 8  # frames over which the fade is smoothed, to either side
-_SPEECH, _SILENCE = (
-    0.15,
-    0.7,
-)  # probability of silence: below the first no fade, above the other all
+_SPEECH, _SILENCE = 0.15, 0.7  # probability of silence: no fade below, all of it above
 
 
 def rest_weight(quiet: Floats) -> Floats:
@@ -25,5 +24,4 @@ def rest_weight(quiet: Floats) -> Floats:
     inside = np.lib.stride_tricks.sliding_window_view(padded, 2 * _APART + 1).min(axis=1)
     kernel = np.hanning(2 * _EASE + 3)[1:-1]
     smooth = np.convolve(np.pad(inside, _EASE, mode="edge"), kernel / kernel.sum(), "valid")
-    x = np.clip((smooth - _SPEECH) / (_SILENCE - _SPEECH), 0.0, 1.0)
-    return np.asarray(x * x * (3.0 - 2.0 * x), np.float32)
+    return smoothstep((smooth - _SPEECH) / (_SILENCE - _SPEECH)).astype(np.float32)

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.audio.mel import NETWORK_RATE
+from emoface_core.easing import smoothstep
 
 Floats = NDArray[np.float32]
 
@@ -79,15 +80,11 @@ def snap_to_closures(times: NDArray[np.float64], fps: float, gap: Floats) -> NDA
     lower = np.clip(np.floor(moments * fps).astype(int), 0, len(times) - 2)
     seen = cubic(gap[:, None], np.stack([lower, lower + 1]).ravel() / fps * NETWORK_RATE)
     lost = seen.reshape(2, -1).min(0) - middle
-    pull = _ramp((lost - _UNSEEN) / (_MISSED - _UNSEEN)) * _ramp((_OPEN - middle) / (_OPEN - _SHUT))
+    pull = smoothstep((lost - _UNSEEN) / (_MISSED - _UNSEEN))
+    pull = pull * smoothstep((_OPEN - middle) / (_OPEN - _SHUT))
     snapped = times.copy()
     # Where several closures want one frame, the strongest pull has it: it comes last.
     order = np.argsort(pull, kind="stable")
     frames, moments, pull = nearest[order], moments[order], pull[order]
     snapped[frames] = times[frames] + pull * np.clip(moments - times[frames], -0.5 / fps, 0.5 / fps)
     return snapped
-
-
-def _ramp(x: NDArray) -> NDArray:
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3 - 2 * x)

@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.errors import InputError
 from emoface_core.face import apertures, corrections, regions
 from emoface_core.face.coarse import coarse_mesh
 from emoface_core.face.correspondences import correspond
@@ -32,7 +33,6 @@ from emoface_core.face.registration import Surface, lay_over, snap, vertex_norma
 from emoface_core.face.similarity import Similarity, find_similarity
 from emoface_core.face.symmetry import mirror_map, mirrored, symmetrised
 from emoface_core.face.transfer import carry_shapes, symmetric_shapes
-from emoface_core.errors import InputError
 from emoface_core.files import check_folder, load_npz
 
 Floats = NDArray[np.float64]

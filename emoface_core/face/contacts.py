@@ -46,7 +46,7 @@ class MouthRig:
     def vertices(self, weights: NDArray[np.floating]) -> NDArray[np.float32]:
         """(N, M, 3) vertices of the mouth for rig weights (N, K)."""
         moved = np.asarray(weights, np.float32) @ self.shapes
-        return self.mouth.vertices + moved.reshape(len(moved), -1, 3)
+        return self.mouth.vertices + moved.reshape(len(moved), *self.mouth.vertices.shape)
 
     def lip_gap(self, weights: NDArray[np.floating]) -> Track:
         """(N,) gap between the lips in metres, 0 where they just meet."""

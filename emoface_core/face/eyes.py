@@ -25,8 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
 from emoface_core.emotions import EMOTIONS
 from emoface_core.face.head import Head
+from emoface_core.phones import SILENCE
 
 Floats = NDArray[np.float32]
 Track = NDArray[np.float64]
@@ -147,10 +149,10 @@ class Glance:
 def phrases_heard(
     names: Sequence[str], start: NDArray, end: NDArray, index: NDArray
 ) -> tuple[Phrase, ...]:
-    """Phrases from the phones heard (spans in order, `index` into `names`, "sil" is silence)."""
+    """Phrases from the phones heard (spans in order, `index` into `names`)."""
     found: list[Phrase] = []
     for begin, finish, which in zip(start, end, index, strict=True):
-        if names[int(which)] == "sil":
+        if names[int(which)] == SILENCE:
             continue
         if found and begin - found[-1].end < _PAUSE:
             found[-1] = Phrase(found[-1].start, float(finish))
@@ -262,9 +264,9 @@ def blink_curve(times: NDArray, blinks: Sequence[Blink], frame_seconds: float = 
         hold = max(blink.hold, frame_seconds)
         first, last = np.searchsorted(times, [blink.start, blink.end - blink.hold + hold])
         since = times[first:last] - blink.start
-        down = _ease(since / blink.close)
+        down = smoothstep(since / blink.close)
         up = np.clip((since - blink.close - hold) / blink.open, 0.0, 1.0)
-        shut = down - _ease(1 - (1 - up) ** 1.5)  # the last bit is slow
+        shut = down - smoothstep(1 - (1 - up) ** 1.5)  # the last bit is slow
         curve[first:last] = np.maximum(curve[first:last], shut)
     return curve.astype(np.float32)
 
@@ -277,7 +279,7 @@ def gaze_curves(times: NDArray, glances: Sequence[Glance]) -> tuple[Floats, Floa
     for glance in glances:
         first, last = np.searchsorted(times, [glance.start, glance.start + glance.duration])
         by = np.array([glance.yaw, glance.pitch])
-        moved = _ease((times[first:last] - glance.start) / glance.duration)
+        moved = smoothstep((times[first:last] - glance.start) / glance.duration)
         turning[first:last] += moved[:, None] * by
         turned[last] += by
     yaw, pitch = (np.cumsum(turned, axis=0)[:-1] + turning).T
@@ -391,9 +393,3 @@ def _crowding(wanted: float) -> float:
     density = np.exp(-2 * step * (np.cumsum(inner) - (inner + inner[0]) / 2))
     coverage = step * (np.cumsum(density) - (density + density[0]) / 2)
     return float(np.interp(wanted, coverage, v)) / wanted
-
-
-def _ease(x: NDArray) -> Track:
-    """0 to 1 with no jump in speed at either end (smoothstep)."""
-    x = np.clip(x, 0.0, 1.0)
-    return np.asarray(x * x * (3.0 - 2.0 * x))

@@ -28,7 +28,8 @@ from emoface_core.model.geometry import FaceGeometry, face_geometry
 from emoface_core.training.batches import Batch, BatchSource
 from emoface_core.training.config import TrainingConfig, packaged_configs, read_config
 from emoface_core.training.dataset import open_source
-from emoface_core.training.trainer import CHECKPOINT, Trainer, settled
+from emoface_core.training.starting import settled
+from emoface_core.training.trainer import CHECKPOINT, Trainer
 
 ROWS = "rows.csv"
 SAVE_STEPS = 250

@@ -12,9 +12,10 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from emoface_core import phones
 from emoface_core.errors import InputError
 
-SILENCE = "sil"
+SILENCE, BILABIALS, LABIODENTALS = phones.SILENCE, phones.BILABIALS, phones.LABIODENTALS
 
 PHONES: tuple[str, ...] = (
     SILENCE,
@@ -25,8 +26,6 @@ PHONE_INDEX = {phone: index for index, phone in enumerate(PHONES)}
 
 VOWELS = frozenset("iɪeɛæaɑɔoʊuʌəɜyøœ")
 STOPS = frozenset("pbtdkɡ")
-BILABIALS = frozenset("pbm")  # the lips are shut
-LABIODENTALS = frozenset("fv")  # the lower lip is at the upper teeth
 
 # Oculus/Meta OVR LipSync names its fifteen visemes so, in this order.
 VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")

@@ -25,14 +25,7 @@ from torch import Tensor, nn
 
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
-from emoface_core.model.checkpoint import (
-    best_weights,
-    load_tensors,
-    load_weights,
-    model_of,
-    save_tensors,
-    weights_file,
-)
+from emoface_core.model.checkpoint import load_tensors, load_weights, save_tensors
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.export import export_model
 from emoface_core.model.geometry import FaceGeometry, face_geometry
@@ -48,9 +41,9 @@ from emoface_core.training.dataset import open_source
 from emoface_core.training.emotion_reading import read_emotions
 from emoface_core.training.objectives import PairedObjective, TaughtObjective
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
+from emoface_core.training.starting import load_start, settled
 
 CHECKPOINT = "checkpoint.safetensors"
-VERTEX_TABLE = "attention.vertex"  # the only weights that belong to a mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +111,6 @@ def run(
         return trainer.export()
 
 
-def settled(config: TrainingConfig) -> TrainingConfig:
-    """The configuration with a model that takes the weights it is to begin with."""
-    whole = bool(config.run.start and config.run.like_start)
-    if not whole and not config.run.encoders:
-        return config
-    start, model = model_of(config.run.start if whole else config.run.encoders), config.model
-    content = replace(start.content, frozen=model.content.frozen)
-    emotion = replace(start.emotion, frozen=model.emotion.frozen)
-    made = start if whole else model
-    return replace(config, model=replace(made, content=content, emotion=emotion))
-
-
 class Ranks:
     """The processes of one run: alone, or the group that torchrun started."""
 
@@ -188,14 +169,7 @@ class Trainer:
             torch.set_num_threads(config.run.threads)
         torch.manual_seed(config.run.seed)
         self.model = EmoFace(config.model, geometry, len(PHONES)).to(self.ranks.device)
-        if config.run.start:
-            found = best_weights(load_tensors(weights_file(config.run.start))[0])
-            own = self.model.state_dict()
-            if found[VERTEX_TABLE].shape != own[VERTEX_TABLE].shape:  # it was another head's mesh
-                found[VERTEX_TABLE] = own[VERTEX_TABLE]
-            load_weights(self.model, found, f"“{config.run.start}”")
-        if config.run.encoders:
-            _load_encoders(self.model, config.run.encoders)
+        load_start(self.model, config.run)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         per_epoch = max(
             1, source.batches_per_epoch // (config.optimiser.accumulate * self.ranks.count)
@@ -441,13 +415,6 @@ def learning_rate(
     done = (step - settings.warm_up_steps) / max(1, steps - settings.warm_up_steps)
     done = min(1.0, max(done, time_spent))
     return settings.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _load_encoders(model: EmoFace, name: str) -> None:
-    found = best_weights(load_tensors(weights_file(name))[0])
-    for part in ("content_encoder.", "emotion_encoder."):
-        own = {k.removeprefix(part): v for k, v in found.items() if k.startswith(part)}
-        load_weights(model.get_submodule(part[:-1]), own, f"“{name}”")
 
 
 def _optimiser(model: EmoFace, settings: OptimiserConfig) -> torch.optim.Optimizer:

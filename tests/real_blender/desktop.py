@@ -21,6 +21,9 @@ from .programs import Program
 SIZE = (1400, 900)
 STEP = 13  # pixels between two looks, at interface scale 1
 FIELD, EDGE = 0.62, 0.9  # parts of the sidebar's width: where fields are, and the small buttons
+# Keys by their place on a PC's keyboard. By its name xdotool would press F12 with Alt held, which
+# is another command: keyboard maps from xkb-data 2.48 on list Alt beside a function key's levels.
+PLACES = {"F12": "96"}
 
 
 class NotShownError(AssertionError):
@@ -92,13 +95,6 @@ class Desktop:
             time.sleep(0.02)
         return found
 
-    def became(self, ready: Callable[[], Any], seconds: float) -> bool:
-        """Whether something is so within some seconds."""
-        try:
-            return bool(self.wait(ready, seconds))
-        except TimeoutError:
-            return False
-
     def ask(self, what: str, seconds: float = 60, **how: Any) -> Any:
         """What a function of stage.py answers, after Blender has done what it was doing."""
         self._asked += 1
@@ -166,7 +162,7 @@ class Desktop:
     def press(self, *keys: str) -> None:
         """Keys, one after the other, by their names in X."""
         for key in keys:
-            self._do(f"key {key}")
+            self._do(f"key {PLACES.get(key, key)}")
             time.sleep(0.15)
         self.state()
 

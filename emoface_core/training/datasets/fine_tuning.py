@@ -19,7 +19,6 @@ from emoface_core.audio.mel import log_mel, network_frames
 from emoface_core.emotions import EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.files import load_npz
-from emoface_core.model.checkpoint import best_weights, load_tensors, load_weights, weights_file
 from emoface_core.model.config import RATE
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.geometry import FaceGeometry
@@ -30,6 +29,7 @@ from emoface_core.training.datasets.clips import Clip
 from emoface_core.training.datasets.motion import Motion, is_curves, read_curves
 from emoface_core.training.datasets.source import check_lengths, needed, open_clips
 from emoface_core.training.phones import PHONES
+from emoface_core.training.starting import load_start
 
 Reader = Callable[[Clip], Motion]
 
@@ -177,6 +177,5 @@ def _starting_model(config: TrainingConfig, geometry: FaceGeometry) -> EmoFace:
             "Name a checkpoint or a model.safetensors as run.start.",
         )
     model = EmoFace(config.model, geometry, len(PHONES))
-    tensors = best_weights(load_tensors(weights_file(config.run.start))[0])
-    load_weights(model, tensors, f"“{config.run.start}”")
+    load_start(model, config.run)
     return model.eval()

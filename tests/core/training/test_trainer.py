@@ -32,7 +32,8 @@ from emoface_core.training.config import (
     TrainingConfig,
     read_config,
 )
-from emoface_core.training.trainer import CHECKPOINT, Trainer, learning_rate, settled
+from emoface_core.training.starting import settled
+from emoface_core.training.trainer import CHECKPOINT, Trainer, learning_rate
 from tests.core.tiny_face import tiny_config, tiny_geometry, tiny_paper_config
 
 CONFIGS = Path(__file__).parents[3] / "emoface_core" / "training" / "configs"

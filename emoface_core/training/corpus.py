@@ -20,10 +20,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE
+from emoface_core.engine.choose import choose_engine
 from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.face.head import load_head
 from emoface_core.files import atomic_path, load_npz
-from emoface_core.training import alignment, capture, nonspeech, speech_sets, synthesis
+from emoface_core.training import (
+    alignment,
+    capture,
+    nonspeech,
+    prompts,
+    prompts_alignment,
+    speech_sets,
+    synthesis,
+)
 from emoface_core.training.phones import PHONES, PhoneSpan
 from emoface_core.training.pronunciation import Pronunciations
 from emoface_core.training.releases import mark_releases
@@ -68,6 +77,7 @@ class BuildContext:
     seed: int
     dropped: Counter[str] = field(default_factory=Counter)
     report: Callable[[str], None] = lambda _line: None
+    packages: Path = Path("/")  # what Debian's packages were unpacked or installed into
 
     def rng(self, name: str) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(name.encode())])
@@ -157,6 +167,15 @@ def _ljspeech(context: BuildContext) -> Iterator[Utterance]:
     pronunciations = Pronunciations.load()
     items = speech_sets.ljspeech(context.data / "speech" / "ljspeech")
     return _aligned(context, "ljspeech", (pronunciations.with_words(item) for item in items))
+
+
+def _asterisk(context: BuildContext) -> Iterator[Utterance]:
+    engine = choose_engine()
+    for speaker in prompts.PROMPT_SETS:
+        items = prompts.recordings(speaker, context.packages)
+        found = prompts_alignment.aligned(items, speaker.voice, engine, context.dropped)
+        for item, spans in found:
+            yield _recorded(item, "asterisk", spans)
 
 
 def _facegood(context: BuildContext) -> Iterator[Utterance]:
@@ -323,6 +342,9 @@ SOURCES: dict[str, Source] = {
         _festival, "festival ked, kal, cmu_us_slt_arctic_hts (free)", "exact, by the voice", 0.6
     ),
     "espeak": Source(_espeak, "espeak-ng (GPL program; its sound is free)", "by the voice", 1.2),
+    "asterisk": Source(
+        _asterisk, prompts.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
+    ),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(
         _speechocean762,
@@ -468,9 +490,10 @@ def build(
     sources: Sequence[str] | None = None,
     hours: Mapping[str, float] | None = None,
     seed: int = 1,
+    packages: Path = Path("/"),
     report: Callable[[str], None] = lambda _line: None,
 ) -> Corpus:
-    """Build a corpus from the data sets in `data` and the voices of this machine.
+    """Build a corpus from the data sets in `data`, Debian's packages and this machine's voices.
 
     A source that is already there with the same hours and seed is kept; `corpus.json` is written
     after each source, so that a growing corpus can be used.
@@ -488,7 +511,7 @@ def build(
             report(f"{name}: kept")
         else:
             report(f"{name}: building")
-            context = BuildContext(data, cache, wanted, seed, Counter(), report)
+            context = BuildContext(data, cache, wanted, seed, Counter(), report, packages)
             _build_source(name, context, out)
         _write_index(out, seed)
         report(describe_source(name, _source_info(out, name) or {}))
@@ -606,6 +629,12 @@ def main(argv: list[str]) -> int:
     making.add_argument("--sources", help=f"some of {','.join(SOURCES)} (default: all)")
     making.add_argument("--hours", help="hours of synthetic sources, such as flite=1.5,espeak=1")
     making.add_argument("--seed", type=int, default=1)
+    making.add_argument(
+        "--packages",
+        type=Path,
+        default=Path("/"),
+        help="folder that Debian's asterisk-core-sounds-* were unpacked into (default: installed)",
+    )
     telling = commands.add_parser("info", help="what a corpus holds")
     telling.add_argument("folder", type=Path)
     checking = commands.add_parser("check", help="how good a corpus's labels are")
@@ -625,6 +654,7 @@ def main(argv: list[str]) -> int:
             sources=options.sources.split(",") if options.sources else None,
             hours=_parse_hours(options.hours),
             seed=options.seed,
+            packages=options.packages,
             report=_say,
         )
         return 0

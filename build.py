@@ -66,7 +66,8 @@ SYSTEM_LIBRARIES = {
 VOICES = {  # program -> the packages with it and its voices
     "flite": "flite",
     "espeak-ng": "espeak-ng",
-    "festival": "festival festvox-kdlpc16k festvox-kallpc16k festvox-us-slt-hts",
+    "festival": "festival festvox-kdlpc16k festvox-kallpc16k festvox-us-slt-hts"
+    " festvox-suopuhe-lj festvox-czech-ph",
 }
 
 

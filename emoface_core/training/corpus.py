@@ -33,6 +33,12 @@ from emoface_core.training import (
     speech_sets,
     synthesis,
 )
+from emoface_core.training.festival_text import word_salad, words
+from emoface_core.training.festival_voices import (
+    DIPHONE_HELD_OUT,
+    DIPHONE_VOICES,
+    FESTIVAL_ENGLISH,
+)
 from emoface_core.training.phones import PHONES, PhoneSpan
 from emoface_core.training.pronunciation import Pronunciations
 from emoface_core.training.releases import mark_releases
@@ -250,13 +256,40 @@ def _spoken(speech: synthesis.Speech, voice: str, index: int, *, held_out: bool)
 def _festival(context: BuildContext) -> Iterator[Utterance]:
     rng = context.rng("festival")
     texts = _english_texts(context, rng)
-    for voice in synthesis.FESTIVAL_VOICES:
+    for voice in FESTIVAL_ENGLISH:
         seconds, index = 0.0, 0
-        while seconds < context.hours * 3600 / len(synthesis.FESTIVAL_VOICES):
+        while seconds < context.hours * 3600 / len(FESTIVAL_ENGLISH):
             batch = [next(texts) for _ in range(40)]
             stretch = float(rng.uniform(0.85, 1.35))
             for speech in synthesis.festival(batch, voice, stretch=stretch):
                 utterance = _spoken(speech, f"festival-{voice}", index, held_out=False)
+                seconds += utterance.seconds
+                index += 1
+                yield utterance
+
+
+def _diphone(context: BuildContext) -> Iterator[Utterance]:
+    if missing := sorted(DIPHONE_VOICES.keys() - synthesis.festival_voices()):
+        packages = " ".join(DIPHONE_VOICES[voice].package for voice in missing)
+        raise synthesis.SynthesisError(
+            f"Festival lacks the voices {', '.join(missing)}.", f"apt-get install {packages}"
+        )
+    for language in {speaker.language for speaker in DIPHONE_VOICES.values()}:
+        words(language)  # a missing dictionary is said now, not after ten minutes
+    for voice, speaker in DIPHONE_VOICES.items():
+        rng = context.rng(f"diphone-{voice}")
+        seconds, index = 0.0, 0
+        while seconds < context.hours * 3600 / len(DIPHONE_VOICES):
+            speeches = synthesis.festival(
+                word_salad(speaker.language, 60, rng),
+                voice,
+                stretch=rng.uniform(0.8, 1.35, 60).tolist(),
+                pitch=np.exp(rng.uniform(-0.25, 0.22, 60)).tolist(),
+            )
+            for speech in speeches:
+                utterance = _spoken(
+                    speech, f"diphone-{voice}", index, held_out=voice in DIPHONE_HELD_OUT
+                )
                 seconds += utterance.seconds
                 index += 1
                 yield utterance
@@ -340,6 +373,13 @@ SOURCES: dict[str, Source] = {
     "flite": Source(_flite, "flite voices slt, awb, rms (CMU, free)", "exact, by the voice", 1.2),
     "festival": Source(
         _festival, "festival ked, kal, cmu_us_slt_arctic_hts (free)", "exact, by the voice", 0.6
+    ),
+    "diphone": Source(
+        _diphone,
+        "festival: "
+        + ", ".join(f"{key} ({voice.licence})" for key, voice in DIPHONE_VOICES.items()),
+        "exact, by the voice",
+        2.6,
     ),
     "espeak": Source(_espeak, "espeak-ng (GPL program; its sound is free)", "by the voice", 1.2),
     "asterisk": Source(

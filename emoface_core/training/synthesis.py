@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,14 @@ from emoface_core.audio.files import SAMPLE_RATE, read_audio
 from emoface_core.audio.resample import resample
 from emoface_core.errors import EmoFaceError
 from emoface_core.files import load_npz
-from emoface_core.training.phones import PhoneSpan, from_arpabet, from_espeak, split_span
+from emoface_core.training.festival_voices import FESTIVAL_VOICES, FestivalVoice
+from emoface_core.training.phones import (
+    SILENCE,
+    PhoneSpan,
+    from_arpabet,
+    from_espeak,
+    split_span,
+)
 
 _SECONDS_A_SENTENCE = 20.0  # of patience
 _VOICELESS_STOPS = frozenset("ptk")
@@ -29,11 +36,6 @@ _GAP_SECONDS = 0.07
 _SILENT = 0.003  # espeak-ng's closures are digital silence
 
 FLITE_VOICES = ("slt", "awb", "rms")  # kal16's times drift by up to 0.14 s: not used
-FESTIVAL_VOICES = {
-    "ked": "voice_ked_diphone",
-    "kal": "voice_kal_diphone",
-    "slt-hts": "voice_cmu_us_slt_arctic_hts",
-}
 
 
 class SynthesisError(EmoFaceError):
@@ -90,23 +92,57 @@ def flite_phones(text: str) -> tuple[str, ...]:
     return tuple(symbol for symbol in symbols if symbol != "pau")
 
 
-def festival(texts: Sequence[str], voice: str, *, stretch: float = 1.0) -> list[Speech]:
-    """Sentences by one festival voice (`ked`, `kal`, `slt-hts`), in one run of the program."""
+def festival_voices() -> frozenset[str]:
+    """Which of `FESTIVAL_VOICES` are installed."""
+    printed = _run(["festival", "-b", "(print (voice.list))"], seconds=_SECONDS_A_SENTENCE)
+    names = set(printed.strip("()\n").split())
+    return frozenset(key for key, voice in FESTIVAL_VOICES.items() if voice.name in names)
+
+
+def festival(
+    texts: Sequence[str],
+    voice: str,
+    *,
+    stretch: float | Sequence[float] = 1.0,
+    pitch: float | Sequence[float] = 1.0,
+) -> list[Speech]:
+    """Sentences by one of `FESTIVAL_VOICES`, in one run of the program.
+
+    `stretch` > 1 is slower and `pitch` > 1 higher, if the voice `varies`: for all, or one by one.
+    """
+    speaker = FESTIVAL_VOICES[voice]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lines = [f"({FESTIVAL_VOICES[voice]})", f"(Parameter.set 'Duration_Stretch {stretch:.3f})"]
+        lines = [
+            f"(voice_{speaker.name})",
+            "(define (lift utt) (mapcar (lambda (target)"
+            " (item.set_feat target 'f0 (* pitch (item.feat target 'f0))))"
+            " (utt.relation.leafs utt 'Target)) utt)",
+            "(set! after_analysis_hooks (append after_analysis_hooks (list lift)))",
+        ]
+        stretches = np.broadcast_to(stretch, len(texts))
+        pitches = np.broadcast_to(pitch, len(texts))
         for i, text in enumerate(texts):
             lines += [
+                f"(Parameter.set 'Duration_Stretch {stretches[i]:.3f})",
+                f"(set! pitch {pitches[i]:.3f})",
                 f'(set! said (Utterance Text "{_scheme_string(text)}"))',
                 "(utt.synth said)",
                 f'(utt.save.segs said "{folder / f"{i}.segs"}")',
                 f'(utt.save.wave said "{folder / f"{i}.wav"}" \'riff)',
             ]
         script = folder / "speak.scm"
-        script.write_text("\n".join(lines), encoding="utf-8")
-        _run(["festival", "-b", str(script)], seconds=_SECONDS_A_SENTENCE * (1 + len(texts)))
+        script.write_text("\n".join(lines), encoding=speaker.encoding)
+        try:
+            _run(["festival", "-b", str(script)], seconds=_SECONDS_A_SENTENCE * (1 + len(texts)))
+        except SynthesisError:
+            if available("festival") and voice not in festival_voices():
+                raise SynthesisError(
+                    f"Festival has no voice “{speaker.name}”.", f"apt-get install {speaker.package}"
+                ) from None
+            raise
         return [
-            _read_festival(folder / f"{i}.wav", folder / f"{i}.segs", text)
+            _read_festival(folder / f"{i}.wav", folder / f"{i}.segs", text, speaker)
             for i, text in enumerate(texts)
         ]
 
@@ -115,26 +151,37 @@ def _scheme_string(text: str) -> str:
     return text.replace("\\", " ").replace('"', " ")
 
 
-def _read_festival(sound: Path, labels: Path, text: str) -> Speech:
-    segments = []
+def _read_festival(sound: Path, labels: Path, text: str, voice: FestivalVoice) -> Speech:
+    segments: list[tuple[str, float]] = []
     for line in labels.read_text(encoding="utf-8").splitlines():
         parts = line.split()
         if len(parts) == 3:
+            if segments and segments[-1][0] == parts[2]:
+                segments.pop()  # a long consonant is written twice, but has one closure
             segments.append((parts[2], float(parts[0])))
     samples = read_audio(sound)
-    return Speech(samples, _spans_from_ends(segments, len(samples)), text)
+    return Speech(samples, _spans_from_ends(segments, len(samples), voice.convert), text)
 
 
-def _spans_from_ends(segments: Sequence[tuple[str, float]], count: int) -> tuple[PhoneSpan, ...]:
+def _spans_from_ends(
+    segments: Sequence[tuple[str, float]],
+    count: int,
+    convert: Callable[[str, str], tuple[str, ...]] = lambda symbol, _before: from_arpabet(symbol),
+) -> tuple[PhoneSpan, ...]:
+    """Spans from symbols and their ends in seconds.
+
+    `convert` is given each symbol and the phone before.
+    """
     spans: list[PhoneSpan] = []
     start, seconds = 0.0, count / SAMPLE_RATE
     for symbol, stop in segments:
         end = min(stop, seconds)
         if end > start:
-            spans += split_span(from_arpabet(symbol), start, end)
+            before = spans[-1].phone if spans else SILENCE
+            spans += split_span(convert(symbol, before), start, end)
             start = end
     if start < seconds:
-        spans.append(PhoneSpan("sil", start, seconds))
+        spans.append(PhoneSpan(SILENCE, start, seconds))
     return tuple(spans)
 
 

@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""EmoFace: animate an emotional, speaking face from a sound."""
+"""EmoFace: animate an emotional, speaking face from a sound.
+
+Each of these may import from those before it, never the other way:
+
+    compat, installed, folders    Blender's versions, the add-on's name, its files
+    curves      what a face does over time, as numbers, without Blender
+    layers      what a bake leaves on a face's shape keys
+    scene       what the file holds: faces, linked characters, sounds, who speaks which
+    control     what the animator chooses, and what follows from it at once
+    work        the engine's process, one animation, a queue of them
+    command     baking without a window; bake.py hands over to it
+    ui          panels, buttons, lists, preferences
+"""
 
 import atexit
 
 import bpy
 from bpy.app.handlers import persistent
 
-from . import (
-    batch_panel,
-    cli,
-    linked_panel,
-    operators,
-    panels,
-    preferences,
-    preset_panel,
-    properties,
-)
-from .job import desk
-from .session import session
-from .upkeep import workshop
-
-CLASSES = (*preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+from . import ui
+from .command import cli
+from .control import properties
+from .ui.upkeep import workshop
+from .work.job import desk
+from .work.session import session
 
 
 @persistent
@@ -32,11 +35,7 @@ def _leave_file(*_: object) -> None:
 def register() -> None:
     """For Blender, when the add-on is turned on."""
     properties.register()
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-    linked_panel.register()
-    preset_panel.register()
-    batch_panel.register()
+    ui.register()
     bpy.app.handlers.load_pre.append(_leave_file)
     cli.register()
     atexit.register(session.close)
@@ -53,9 +52,5 @@ def unregister() -> None:
     cli.unregister()
     if _leave_file in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_leave_file)
-    batch_panel.unregister()
-    preset_panel.unregister()
-    linked_panel.unregister()
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    ui.unregister()
     properties.unregister()

@@ -28,7 +28,7 @@ def main() -> int:
         package = HERE.name
     else:
         package = f"bl_ext.{HERE.parent.name}.{HERE.name}"
-    return importlib.import_module(f"{package}.cli").main(command_line())
+    return importlib.import_module(f"{package}.command.cli").main(command_line())
 
 
 if __name__ == "__main__":

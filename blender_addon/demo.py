@@ -27,10 +27,11 @@ if __package__ in {None, ""}:  # run as a script: make the packages beside this 
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import blender_addon
-from blender_addon import compat, strips
-from blender_addon.job import Job, Wish
-from blender_addon.naming import INTENSITY, INTENSITY_PATH
-from blender_addon.session import Engine, session
+from blender_addon import compat
+from blender_addon.curves.naming import INTENSITY, INTENSITY_PATH
+from blender_addon.scene import strips
+from blender_addon.work.job import Job, Wish
+from blender_addon.work.session import Engine, session
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.layers import BakeLayers

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import bpy
 
+from . import installed
+
 _LOGS = 10  # kept, one for each worker that was started
 _LOG_BYTES = 1_000_000
 _IN_USE = 3600.0  # seconds: a working folder this young may be another Blender's
@@ -14,12 +16,19 @@ _IN_USE = 3600.0  # seconds: a working folder this young may be another Blender'
 
 def home(name: str) -> Path:
     """The extension's own folder of that name, made if missing; Blender's data in a checkout."""
-    if (__package__ or "").startswith("bl_ext."):
-        return Path(bpy.utils.extension_path_user(__package__, path=name, create=True))
+    own = installed.own_folder(name)
+    if own is not None:
+        return own
     data = bpy.utils.user_resource("DATAFILES", path="emoface", create=True)
     folder = Path(data, name)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def working_folder() -> Path | None:
+    """Where arrays travel: the extension's own folder, or the temporary one in a checkout."""
+    own = installed.own_folder("worker")
+    return own or (Path(bpy.app.tempdir) if bpy.app.tempdir else None)
 
 
 class WorkerLog:

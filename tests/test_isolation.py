@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "onnxruntime", "soundfile", "transformers", "safetensors", "scipy", "onnx"}
+FLOORS = ("curves", "layers", "scene", "control", "work", "command", "ui")  # of the add-on
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -52,6 +53,21 @@ def test_the_engine_knows_no_blender():
 def test_the_addon_imports_nothing_heavy():
     heavy = {*HEAVY, "PIL", "emoface_core.engine", "emoface_core.model", "emoface_core.training"}
     assert offenders("blender_addon", *heavy, but=("demo.py",)) == []
+
+
+@pytest.mark.parametrize("number", range(len(FLOORS)))
+def test_the_addons_packages_import_downwards_only(number):
+    above = [f"blender_addon.{package}" for package in FLOORS[number + 1 :]]
+    assert offenders(f"blender_addon/{FLOORS[number]}", *above) == []
+
+
+def test_every_package_of_the_addon_has_a_floor():
+    packages = {path.parent.name for path in (ROOT / "blender_addon").glob("*/__init__.py")}
+    assert packages == set(FLOORS)
+
+
+def test_the_addons_curves_are_numbers_without_blender():
+    assert offenders("blender_addon/curves", "bpy", "mathutils") == []
 
 
 @pytest.mark.parametrize("package", ["engine", "worker", "face", "audio", "model"])

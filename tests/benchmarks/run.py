@@ -88,7 +88,7 @@ def blender(sound: Path, seconds: int) -> Figures:
     import numpy as np
 
     import blender_addon
-    from blender_addon.session import session
+    from blender_addon.work.session import session
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     blender_addon.register()

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from blender_addon import cli
-from blender_addon.batch import queue
-from blender_addon.job import desk
-from blender_addon.session import session
-from blender_addon.timing import Clip
+from blender_addon.command import cli
+from blender_addon.curves.timing import Clip
+from blender_addon.work.batch import queue
+from blender_addon.work.job import desk
+from blender_addon.work.session import session
 from emoface_core.emotions import EMOTIONS
 from emoface_core.layers import BakeLayers
 

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing a bake plan into Blender: shape keys, an Action in an NLA track of our own, drivers.
+
+Speech keys have their curve on the value. An emotion key's value is driven by `curve * intensity`:
+the curve moves a custom property of the Key, the intensity is a custom property of the object.
+Blender evaluates that simple expression without Python, so the file plays without the add-on.
+The Action plays in the NLA (measured in 4.2, 4.5, 5.0 and 5.2: custom properties and drivers that
+read them evaluate there as in an active Action), so the artist's active Action is never touched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from bpy.types import Key, Object
+from numpy.typing import NDArray
+
+from emoface_core.emotions import AUTO, MAX_INTENSITY
+
+from .. import compat
+from ..curves import thinning
+from ..curves.motion import Motion, motion_from_bytes
+from ..curves.naming import (
+    INTENSITY,
+    INTENSITY_PATH,
+    MARK,
+    MOTION,
+    RECORD,
+    TRACK,
+    VERSION,
+    BakeRecord,
+    curve_path,
+    key_of_path,
+    layer_of_key,
+    property_of_path,
+    value_path,
+)
+from ..curves.plan import BakePlan, KeyPlan
+from ..curves.styling import Style, styled
+from . import ownership
+
+SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
+_WIDEST_SLIDER = 10.0  # that Blender allows
+DRIVEN = "emotion"  # the layer whose keys are scaled by the object's intensity
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a bake was made from, to be remembered beside it."""
+
+    sound: str
+    emotion: str
+    preference: float | None
+    intensity: float  # of a first bake; a later one keeps what the object has
+    home: str = ""  # the scene whose sequencer holds the strips
+    strips: tuple[str, ...] = ()
+
+
+def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
+    """Put a bake on an object, in the place of an earlier one of ours. Returns its record.
+
+    The object must have passed `target.check`.
+    """
+    before = ownership.record_of(obj)
+    ownership.remove_bake(obj, keep_intensity=True)
+    made_intensity = _ensure_intensity(obj, source.intensity)
+    made_basis = _ensure_basis(obj)
+    key = obj.data.shape_keys
+    names = add_keys(obj, plan.keys)
+    record = BakeRecord(
+        keys=tuple(names),
+        made_basis=made_basis or (before is not None and before.made_basis),
+        made_intensity=made_intensity or (before is not None and before.made_intensity),
+        sound=source.sound,
+        emotion=source.emotion,
+        preference=source.preference,
+        first_frame=plan.first_frame,
+        frames=plan.sound_frames,
+        fps=plan.fps,
+        frame_keys=len(plan.frames) * len(plan.keys),
+        worst_error=plan.worst_error,
+        scale=plan.scale,
+        home=source.home,
+        strips=source.strips,
+    )
+    key[RECORD] = record.to_json()
+    _add_curves(obj, key, plan, names)
+    _add_drivers(obj, key, plan, names)
+    key[MOTION] = plan.motion.to_bytes()
+    key.update_tag()
+    obj.update_tag()
+    return record
+
+
+def _ensure_intensity(obj: Object, value: float) -> bool:
+    """Whether the property had to be made."""
+    home = ownership.intensity_home(obj)
+    if INTENSITY in home:
+        return False
+    home[INTENSITY] = float(value)
+    home.id_properties_ui(INTENSITY).update(
+        min=0.0,
+        max=MAX_INTENSITY,
+        soft_min=0.0,
+        soft_max=MAX_INTENSITY,
+        default=1.0,
+        step=0.05,
+        precision=2,
+        description="Strength of the emotion: 0 is speech alone, above 1 exaggerates. Can be keyed",
+    )
+    home.property_overridable_library_set(INTENSITY_PATH, True)
+    return True
+
+
+def _ensure_basis(obj: Object) -> bool:
+    if obj.data.shape_keys is not None:
+        return False
+    obj.shape_key_add(name="Basis", from_mix=False)
+    return True
+
+
+def add_keys(obj: Object, plans: Sequence[KeyPlan]) -> list[str]:
+    """Add the shape keys after the artist's, whose active one stays active. Their names."""
+    active = obj.active_shape_key_index
+    basis = obj.data.shape_keys.reference_key
+    rest = np.empty(len(basis.points) * 3, np.float32)
+    basis.points.foreach_get("co", rest)
+    names = []
+    for key_plan in plans:
+        block = obj.shape_key_add(name=key_plan.name, from_mix=False)
+        _widen(block, key_plan.values, driven=key_plan.layer == DRIVEN)
+        block.value = 0.0  # new keys are at 1 from Blender 5.0 on
+        block.points.foreach_set("co", rest + key_plan.offsets.ravel())
+        names.append(block.name)
+    obj.active_shape_key_index = active
+    return names
+
+
+def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None:
+    made = compat.new_key_action(f"EmoFace {obj.name}", key)
+    made.action[MARK] = VERSION
+    for name, key_plan in zip(names, plan.keys, strict=True):
+        path = value_path(name)
+        if key_plan.layer == DRIVEN:
+            key[name] = 0.0
+            path = curve_path(name)
+        curve = made.new_curve(path, f"EmoFace {key_plan.layer.capitalize()}")
+        fill(curve, plan.frames, key_plan.values)
+    animation = key.animation_data or key.animation_data_create()
+    active = animation.nla_tracks.active
+    track = animation.nla_tracks.new()
+    track.name = TRACK
+    strip = track.strips.new(TRACK, int(plan.frames[0]), made.action)
+    compat.use_slot(strip, made)
+    strip.extrapolation = "HOLD"  # at rest, before and after
+    if active is not None:
+        animation.nla_tracks.active = active
+
+
+def fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
+    """Put key frames into a curve, in the place of those it has."""
+    points = curve.keyframe_points
+    if len(points) != len(frames):
+        points.clear()
+        points.add(len(frames))
+        points.foreach_set("interpolation", np.full(len(frames), compat.LINEAR, np.int32))
+    places = np.empty((len(frames), 2), np.float32)
+    places[:, 0], places[:, 1] = frames, values
+    points.foreach_set("co", places.ravel())
+    curve.update()
+
+
+def _widen(block: Any, values: NDArray[np.float32], *, driven: bool) -> None:
+    """Let a key's slider reach all that its curve asks for."""
+    peak = float(np.abs(values).max(initial=0.0)) * (MAX_INTENSITY if driven else 1.0)
+    reach = min(max(SLIDER, peak), _WIDEST_SLIDER)
+    if block.slider_max < reach or block.slider_min > -reach:
+        block.slider_min, block.slider_max = -reach, reach
+
+
+def _add_drivers(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None:
+    for name, key_plan in zip(names, plan.keys, strict=True):
+        if key_plan.layer == DRIVEN:
+            _drive(obj, key, name)
+
+
+def _drive(obj: Object, key: Key, name: str) -> None:
+    driver = key.key_blocks[name].driver_add("value").driver
+    driver.type = "SCRIPTED"
+    home = ownership.intensity_home(obj)
+    for variable, id_type, owner, path in (
+        ("curve", "KEY", key, curve_path(name)),
+        ("intensity", home.id_type, home, INTENSITY_PATH),
+    ):
+        made = driver.variables.new()
+        made.name = variable
+        made.targets[0].id_type = id_type
+        made.targets[0].id = owner
+        made.targets[0].data_path = path
+    driver.expression = "curve * intensity"
+
+
+def motion_of(obj: Object) -> Motion | None:
+    """The motion that a bake left on a face, before any styling; None if there is none."""
+    if ownership.record_of(obj) is None:
+        return None
+    data = obj.data.shape_keys.get(MOTION)
+    try:
+        return motion_from_bytes(data) if isinstance(data, bytes) else None
+    except ValueError:  # of another version, or damaged: a new bake is the remedy
+        return None
+
+
+def scene_offset(key: Key) -> float:
+    """Frames by which the artist has moved our strip on the timeline since the bake."""
+    animation = key.animation_data
+    tracks = animation.nla_tracks if animation is not None else []
+    for track in tracks:
+        for strip in track.strips:
+            if ownership.is_our_action(strip.action):
+                return float(strip.frame_start - strip.action_frame_start)
+    return 0.0
+
+
+def restyle(obj: Object, style: Style) -> bool:
+    """Rewrite a baked face's curves in another style; False if it holds no motion of ours.
+
+    Keys that the artist deleted stay deleted; a curve that was thinned is whole again.
+    """
+    motion, record = motion_of(obj), ownership.record_of(obj)
+    if motion is None or record is None:
+        return False
+    key = obj.data.shape_keys
+    first = record.first_frame - (len(motion.speech) - record.frames) // 2
+    speech, emotion = styled(motion, style, first + scene_offset(key))
+    count = len(motion.speech_keys)
+    names = record.keys[: count + len(motion.emotion_keys)]
+    frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
+    curves = our_curves(key)
+    for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
+        if name in curves:
+            fill(curves[name], frames, values)
+            if name in key.key_blocks:
+                driven = property_of_path(curves[name].data_path) is not None
+                _widen(key.key_blocks[name], values, driven=driven)
+    feeling = style.feeling
+    key[RECORD] = replace(
+        record,
+        emotion=feeling.emotion,
+        preference=None if feeling.emotion == AUTO else feeling.preference,
+        frame_keys=len(frames) * len(record.keys),
+    ).to_json()
+    _tag(key)
+    return True
+
+
+def our_curves(key: Key) -> dict[str | None, Any]:
+    """The curves of our Action by the shape key, or its custom property, that they move."""
+    return {
+        key_of_path(curve.data_path) or property_of_path(curve.data_path): curve
+        for action in ownership.our_actions(key)
+        for curve in compat.action_curves(action)
+    }
+
+
+def _tag(key: Key) -> None:
+    for action in ownership.our_actions(key):
+        action.update_tag()
+    key.update_tag()
+
+
+def thin(obj: Object, tolerance: float) -> tuple[int, int, float]:
+    """Leave only the key frames that the motion of a baked face needs.
+
+    `tolerance`: millimetres that any vertex may err, at intensity 1. Returns how many key frames
+    there were and are now, and the error that they leave in millimetres. Whole curves only: one
+    that already has fewer key frames than there are frames stays.
+    """
+    record = ownership.record_of(obj)
+    key = obj.data.shape_keys
+    if record is None:
+        return 0, 0, 0.0
+    whole = {
+        name: places
+        for name, curve in our_curves(key).items()
+        if name in key.key_blocks
+        and len(places := places_of(curve)) > 2
+        and np.all(np.diff(places[:, 0]) == 1)
+    }
+    longest = max((len(places) for places in whole.values()), default=0)
+    whole = {name: places for name, places in whole.items() if len(places) == longest}
+    if not whole:
+        return 0, 0, 0.0
+    rest = _points(key.reference_key)
+    shapes = np.stack([_points(key.key_blocks[name]) - rest for name in whole])
+    columns = np.stack([places[:, 1] for places in whole.values()], axis=1)
+    unit = 1000 / record.scale
+    kept, error = thinning.thin(columns, shapes * np.float32(unit), tolerance)
+    curves = our_curves(key)
+    for (name, places), rows in zip(whole.items(), kept, strict=True):
+        fill(curves[name], places[rows, 0], places[rows, 1])
+    after = sum(map(len, kept))
+    key[RECORD] = replace(record, frame_keys=after).to_json()
+    _tag(key)
+    return columns.size, after, error
+
+
+def places_of(curve: Any) -> NDArray[np.float32]:
+    """(F, 2) frames and values of a curve's key frames."""
+    places = np.empty(2 * len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get("co", places)
+    return places.reshape(-1, 2)
+
+
+def _points(block: Any) -> NDArray[np.float32]:
+    """(V, 3) of a shape key."""
+    points = np.empty(3 * len(block.points), np.float32)
+    block.points.foreach_get("co", points)
+    return points.reshape(-1, 3)
+
+
+def mute(obj: Object, layer: str, muted: bool) -> None:
+    """Silence a layer of a baked face, or let it show again."""
+    record = ownership.record_of(obj)
+    if record is None:
+        return
+    blocks = obj.data.shape_keys.key_blocks
+    for name in record.keys:
+        if layer_of_key(name) == layer and name in blocks and blocks[name].mute != muted:
+            blocks[name].mute = muted

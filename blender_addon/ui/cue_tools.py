@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of emotion cues: its buttons, and the sub-panel that it is in."""
+
+from typing import Any, ClassVar
+
+import bpy
+from bpy.props import BoolProperty
+from bpy.types import Context, Object, Operator, Panel, UILayout, UIList
+
+from emoface_core.emotions import AUTO
+from emoface_core.errors import InputError
+
+from ..control import live, markers
+from ..control.properties import chosen_face
+from ..curves.cues import cues_of_voice
+from ..curves.motion import Motion
+from ..curves.naming import BakeRecord
+from ..layers import ownership, writer
+from ..scene import target
+from .explained import Explained
+
+
+def _face(context: Context) -> Object:
+    return target.check(chosen_face(context))
+
+
+def _cue(context: Context) -> Any:
+    choices = _face(context).emoface
+    if not 0 <= choices.active_cue < len(choices.cues):
+        raise InputError("No cue is selected.", "Add one, or select one in the list.")
+    return choices.cues[choices.active_cue]
+
+
+class EMOFACE_OT_add_cue(Explained, Operator):
+    """Add a cue at the current frame: from there on the face feels something else"""
+
+    bl_idname = "emoface.add_cue"
+    bl_label = "Add Cue"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """There must be a face."""
+        _face(context)
+
+    def execute(self, context: Context) -> set[str]:
+        """Add it, with what is felt there now, to be changed."""
+        face = _face(context)
+        choices, frame = face.emoface, context.scene.frame_current
+        before = [cue for cue in choices.cues if cue.frame <= frame]
+        felt = max(before, key=lambda cue: cue.frame, default=choices)
+        emotion, preference = felt.emotion, felt.preference
+        second, share = (felt.second, felt.share) if before else (live.NONE, 0.5)
+        strength = felt.intensity if before else 1.0
+        with live.together(face):
+            cue = choices.cues.add()
+            cue.frame, cue.emotion, cue.preference = frame, emotion, preference
+            cue.second, cue.share, cue.intensity = second, share, strength
+            choices.active_cue = len(choices.cues) - 1
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_remove_cue(Explained, Operator):
+    """Remove the selected cue"""
+
+    bl_idname = "emoface.remove_cue"
+    bl_label = "Remove Cue"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """One must be selected."""
+        _cue(context)
+
+    def execute(self, context: Context) -> set[str]:
+        """Remove it; the next one is selected."""
+        face, cue = _face(context), _cue(context)
+        choices = face.emoface
+        with live.together(face):
+            markers.forget(face, cue)
+            choices.cues.remove(choices.active_cue)
+            choices.active_cue = max(0, min(choices.active_cue, len(choices.cues) - 1))
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_cue_here(Explained, Operator):
+    """Move the selected cue to the current frame"""
+
+    bl_idname = "emoface.cue_here"
+    bl_label = "Move to Current Frame"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """One must be selected, and be elsewhere."""
+        if _cue(context).frame == context.scene.frame_current:
+            raise InputError("The cue is at the current frame.")
+
+    def execute(self, context: Context) -> set[str]:
+        """Move it."""
+        _cue(context).frame = context.scene.frame_current
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_go_to_cue(Explained, Operator):
+    """Go to the frame of the selected cue"""
+
+    bl_idname = "emoface.go_to_cue"
+    bl_label = "Go to Cue"
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """One must be selected."""
+        _cue(context)
+
+    def execute(self, context: Context) -> set[str]:
+        """Go there."""
+        context.scene.frame_set(_cue(context).frame)
+        return {"FINISHED"}
+
+
+def _heard(context: Context) -> tuple[Object, Motion, BakeRecord]:
+    face = _face(context)
+    record, motion = ownership.record_of(face), writer.motion_of(face)
+    if record is None or motion is None:
+        raise InputError(
+            f"“{face.name}” has no animation that keeps what the voice feels.",
+            "Press Animate from Audio first.",
+        )
+    return face, motion, record
+
+
+class EMOFACE_OT_cues_of_voice(Explained, Operator):
+    """List the emotions heard in the voice as cues, to keep or to change"""
+
+    bl_idname = "emoface.cues_of_voice"
+    bl_label = "Cues from the Voice"
+    bl_options: ClassVar = {"UNDO"}
+
+    keep: BoolProperty(
+        name="Keep Others",
+        description="Keep the cues that are there instead of replacing them",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """The voice must have been heard."""
+        _heard(context)
+
+    def execute(self, context: Context) -> set[str]:
+        """Add a cue where the strongest emotion in the voice changes."""
+        face, motion, record = _heard(context)
+        pad = (len(motion.voice) - record.frames) // 2
+        first = record.first_frame + round(writer.scene_offset(face.data.shape_keys))
+        voice = motion.voice[pad : pad + record.frames]
+        found = cues_of_voice(voice, first, motion.fps, motion.emotion_names)
+        choices = face.emoface
+        with live.together(face):
+            if not self.keep:
+                for cue in choices.cues:
+                    markers.forget(face, cue)
+                choices.cues.clear()
+            for cue in found:
+                item = choices.cues.add()
+                item.frame, item.ease = int(cue.frame), int(cue.ease)
+                item.emotion = cue.feeling.emotion
+            choices.active_cue = 0
+        self.report({"INFO"}, f"{len(found)} emotions were heard in the voice")
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_cues_from_markers(Explained, Operator):
+    """Move the cues to where their markers were moved on the timeline"""
+
+    bl_idname = "emoface.cues_from_markers"
+    bl_label = "Take Frames from Markers"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """A marker of a cue must have been moved."""
+        face = _face(context)
+        if not face.emoface.show_markers:
+            raise InputError("The cues have no markers.", "Turn on Show as Markers first.")
+        if not markers.moved(face, context.scene):
+            raise InputError("No marker of a cue was moved.")
+
+    def execute(self, context: Context) -> set[str]:
+        """Move them."""
+        face = _face(context)
+        with live.together(face):
+            for cue, frame in markers.moved(face, context.scene):
+                cue.frame = frame
+        return {"FINISHED"}
+
+
+class EMOFACE_UL_cues(UIList):
+    """Cues in the order of their frames."""
+
+    def draw_item(
+        self,
+        _context: Context,
+        layout: UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int,
+        _active_data: Any,
+        _active_property: str,
+    ) -> None:
+        """Frame, emotion, strength."""
+        row = layout.row(align=True)
+        row.prop(item, "frame", text="", emboss=False)
+        row.prop(item, "emotion", text="", emboss=False)
+        row.prop(item, "intensity", text="", emboss=False, slider=True)
+
+    def filter_items(self, _context: Context, data: Any, name: str) -> tuple[list[int], list[int]]:
+        """By frame."""
+        frames = [(number, item.frame) for number, item in enumerate(getattr(data, name))]
+        return [], bpy.types.UI_UL_list.sort_items_helper(frames, key=lambda pair: pair[1])
+
+
+class EMOFACE_PT_cues(Panel):
+    """Emotion over time."""
+
+    bl_idname = "EMOFACE_PT_cues"
+    bl_label = "Emotion Cues"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EmoFace"
+    bl_parent_id = "EMOFACE_PT_main"
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+    bl_order = 10
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Only for a face that can be animated."""
+        return is_face(context)
+
+    def draw(self, context: Context) -> None:
+        """The list, and the selected cue below it."""
+        layout = self.layout
+        choices = chosen_face(context).emoface
+        row = layout.row()
+        row.template_list(
+            "EMOFACE_UL_cues", "", choices, "cues", choices, "active_cue", rows=3, maxrows=8
+        )
+        column = row.column(align=True)
+        column.operator("emoface.add_cue", text="", icon="ADD")
+        column.operator("emoface.remove_cue", text="", icon="REMOVE")
+        column.separator()
+        column.operator("emoface.cue_here", text="", icon="TRIA_DOWN_BAR")
+        column.operator("emoface.go_to_cue", text="", icon="VIEWZOOM")
+        layout.operator("emoface.cues_of_voice", icon="SOUND")
+        row = layout.row(align=True)
+        row.prop(choices, "show_markers", toggle=True, icon="MARKER_HLT")
+        row.operator("emoface.cues_from_markers", text="", icon="IMPORT")
+        if len(choices.cues):
+            hint = layout.row()
+            hint.enabled = False
+            hint.label(text="Until the first cue the emotion above holds")
+        if 0 <= choices.active_cue < len(choices.cues):
+            draw_cue(layout, choices.cues[choices.active_cue])
+
+
+def draw_cue(layout: UILayout, cue: Any) -> None:
+    """All of one cue."""
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    column.prop(cue, "frame")
+    column.prop(cue, "ease")
+    column.prop(cue, "emotion")
+    if cue.emotion != AUTO:
+        column.prop(cue, "preference", slider=True)
+    column.prop(cue, "second")
+    if cue.second != live.NONE:
+        column.prop(cue, "share", slider=True)
+    column.prop(cue, "intensity", slider=True)
+
+
+def is_face(context: Context) -> bool:
+    """Whether the panel is about a face that can be animated."""
+    try:
+        _face(context)
+    except InputError:
+        return False
+    return True
+
+
+CLASSES = (
+    EMOFACE_OT_add_cue,
+    EMOFACE_OT_remove_cue,
+    EMOFACE_OT_cue_here,
+    EMOFACE_OT_go_to_cue,
+    EMOFACE_OT_cues_of_voice,
+    EMOFACE_OT_cues_from_markers,
+    EMOFACE_UL_cues,
+    EMOFACE_PT_cues,
+)

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The panel in the 3D view's sidebar: from a voice to a face in three choices and a button."""
+
+from bpy.types import Context, Object, Panel, UILayout
+
+from emoface_core.emotions import AUTO
+from emoface_core.errors import EmoFaceError
+from emoface_core.face.topology import FLAME_VERTICES
+
+from .. import compat
+from ..control import live
+from ..control.properties import chosen_face
+from ..curves.naming import INTENSITY, INTENSITY_PATH, BakeRecord
+from ..layers import ownership
+from ..scene import strips, target
+from ..work.batch import queue
+from ..work.job import Failure, Job, desk
+from . import accent_tools, cue_tools, layer_tools, operators, style_panels
+from .text import characters, wrap
+
+
+class EMOFACE_PT_main(Panel):
+    """The whole of it."""
+
+    bl_idname = "EMOFACE_PT_main"
+    bl_label = "EmoFace"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EmoFace"
+
+    def draw(self, context: Context) -> None:
+        """Face, sound, emotion, button, and what came of it."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        face = chosen_face(context)
+        problem = _problem(face)
+        draw_face(layout, context, face, problem)
+        if face is None or problem is not None:
+            draw_quick_start(layout, face)
+            draw_failure(layout, context)
+            return
+        record = ownership.record_of(face)
+        draw_sound(layout, context, face)
+        draw_emotion(layout, face, record)
+        draw_button(layout, context, face, record)
+        draw_warnings(layout, context, face)
+        draw_failure(layout, context)
+        if record is not None and desk.job is None:
+            draw_result(layout, record)
+
+
+def _problem(face: Object | None) -> EmoFaceError | None:
+    try:
+        target.check(face)
+    except EmoFaceError as error:
+        return error
+    return None
+
+
+def draw_face(
+    layout: UILayout, context: Context, face: Object | None, problem: EmoFaceError | None
+) -> None:
+    """Which head."""
+    row = layout.row(align=True)
+    row.prop(context.scene.emoface, "face", icon="USER")
+    row.operator("emoface.add_head", text="", icon="ADD")
+    if face is None:
+        return
+    chosen = context.scene.emoface.face is not None
+    if not chosen and problem is None:
+        _right(layout).label(text=f"Selected: {face.name}", icon="RESTRICT_SELECT_OFF")
+    # Whatever else is selected, such as the cube of a new file, was not meant as a face.
+    elif problem is not None and (chosen or len(face.data.vertices) == FLAME_VERTICES):
+        _message(layout, context, problem.message, problem.hint, icon="ERROR")
+
+
+def draw_quick_start(layout: UILayout, face: Object | None) -> None:
+    """For who has no face yet."""
+    box = layout.box()
+    column = box.column(align=True)
+    column.label(text="Quick Start", icon="INFO")
+    column.separator()
+    if face is None:
+        column.label(text="1.  Select a head, or add ours:")
+    else:
+        column.label(text="1.  Choose another head, or add ours:")
+    row = column.row()
+    row.scale_y = 1.4
+    row.operator("emoface.add_head", icon="USER")
+    column.separator()
+    for line in ("2.  Choose the voice", "3.  Press Animate from Audio"):
+        row = column.row()
+        row.enabled = False
+        row.label(text=line)
+
+
+def draw_sound(layout: UILayout, context: Context, face: Object) -> None:
+    """Strip or file."""
+    choices = face.emoface
+    column = layout.column()
+    column.row().prop(choices, "source", expand=True)
+    if choices.source == "STRIP":
+        column.prop(choices, "strip", icon="SOUND", placeholder=_automatic_strip(context))
+        return
+    column.prop(choices, "file")
+    column.prop(choices, "first_frame")
+
+
+def _automatic_strip(context: Context) -> str:
+    """What an empty field stands for."""
+    try:
+        return strips.choose(compat.sequencer_scene(context), "").name
+    except EmoFaceError:
+        return "Choose a sound"
+
+
+def draw_emotion(layout: UILayout, face: Object, record: BakeRecord | None) -> None:
+    """What it feels, and how strongly; after a bake the intensity is the face's own."""
+    choices = face.emoface
+    column = layout.column()
+    column.prop(choices, "emotion")
+    if choices.emotion != AUTO:
+        column.prop(choices, "preference", slider=True)
+    home = ownership.intensity_home(face)
+    if record is not None and INTENSITY in home:
+        row = column.row()
+        row.use_property_decorate = True  # the dot that keys it
+        row.prop(home, INTENSITY_PATH, text="Intensity", slider=True)
+    else:
+        column.prop(choices, "intensity", slider=True)
+
+
+def draw_button(
+    layout: UILayout, context: Context, face: Object, record: BakeRecord | None
+) -> None:
+    """The button, or the progress of what it started."""
+    layout.separator()
+    if desk.job is not None:
+        draw_progress(layout, desk.job)
+        return
+    row = layout.row()
+    row.scale_y = 1.6
+    again = record is not None
+    text = "Animate Again" if again else "Animate from Audio"
+    if strips_again := operators.repeated(face):
+        text += f" ({len(strips_again)} Strips)"
+    row.operator("emoface.animate", text=text, icon="FILE_REFRESH" if again else "PLAY")
+    reason = operators.EMOFACE_OT_animate.disabled_reason(context)
+    if reason:
+        _message(layout, context, reason, "", icon="INFO")
+
+
+def draw_progress(layout: UILayout, job: Job) -> None:
+    """How far it is, with a way to stop it."""
+    column = layout.column(align=True)
+    row = column.row(align=True)
+    row.scale_y = 1.6
+    row.progress(factor=job.fraction, text=f"{job.text}…  {job.fraction:.0%}")
+    row.operator("emoface.cancel", text="", icon="X")
+    hint = column.row()
+    hint.enabled = False
+    hint.label(text=progress_hint(job))
+
+
+def progress_hint(job: Job) -> str:
+    """Whose animation it is, its place in a queue, and what Esc does."""
+    if not queue.busy:
+        return f"Animating “{job.face.name}”. Esc cancels."
+    over = queue.count("done", "failed", "cancelled")
+    return f"“{job.face.name}”, {over + 1} of {len(queue.entries)} in the list. Esc skips it."
+
+
+def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
+    """What would hide the result."""
+    for warning in target.warnings(face, context.scene):
+        _message(layout, context, warning, "", icon="ERROR")
+    if problem := live.problem(face):
+        _message(layout, context, problem, "", icon="INFO")
+
+
+def draw_failure(layout: UILayout, context: Context) -> None:
+    """What went wrong, and what to do."""
+    failure: Failure | None = desk.failure
+    if failure is None:
+        return
+    column = _message(layout, context, failure.message, failure.hint, icon="CANCEL", alert=True)
+    row = column.row(align=True)
+    row.operator("emoface.copy_report", icon="COPYDOWN")
+    row.operator("emoface.dismiss", text="", icon="X")
+
+
+def draw_result(layout: UILayout, record: BakeRecord) -> None:
+    """What is on the face now."""
+    box = layout.box().column(align=True)
+    box.label(text=f"Speaks “{record.sound}”", icon="CHECKMARK")
+    box.label(text=f"Frames {record.span} at {record.fps:.4g} fps", icon="BLANK1")
+    box.label(
+        text=f"{len(record.keys)} shape keys, within {record.worst_error * 1000:.2f} mm",
+        icon="BLANK1",
+    )
+    box.separator()
+    box.operator("emoface.remove_bake", icon="TRASH")
+
+
+def _right(layout: UILayout) -> UILayout:
+    row = layout.row()
+    row.alignment = "RIGHT"
+    row.enabled = False
+    return row
+
+
+def _message(
+    layout: UILayout,
+    context: Context,
+    message: str,
+    hint: str,
+    *,
+    icon: str,
+    alert: bool = False,
+) -> UILayout:
+    """A box with text that is broken to the panel's width; returns it for more."""
+    column = layout.box().column(align=True)
+    width = characters(context)
+    for number, line in enumerate(wrap(message, width)):
+        row = column.row()
+        row.alert = alert
+        row.label(text=line, icon=icon if number == 0 else "BLANK1")
+    for line in wrap(hint, width):
+        row = column.row()
+        row.label(text=line, icon="BLANK1")
+    return column
+
+
+CLASSES = (
+    EMOFACE_PT_main,
+    *cue_tools.CLASSES,
+    *layer_tools.CLASSES,
+    *style_panels.CLASSES,
+    *accent_tools.CLASSES,
+)

@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Presets in the panel: save, load, share as files, and copy to other faces."""
+
+from pathlib import Path
+from typing import ClassVar
+
+import bpy
+from bpy.props import StringProperty
+from bpy.types import Context, Event, Menu, Object, Operator, Panel
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from emoface_core.errors import EmoFaceError, InputError
+
+from ..control import presets
+from ..control.properties import chosen_face
+from ..scene import target
+from .explained import Explained
+
+
+def _face(context: Context) -> Object:
+    return target.check(chosen_face(context))
+
+
+def _other_faces(context: Context) -> list[Object]:
+    face = chosen_face(context)
+    selected = context.selected_objects if context.mode == "OBJECT" else []
+    return [
+        obj
+        for obj in selected
+        if obj is not face and obj.type == "MESH" and len(obj.data.vertices) == target.VERTICES
+    ]
+
+
+class _FaceOperator(Explained):
+    """What all operators here need: a face."""
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """A face must be chosen."""
+        _face(context)
+
+    def say(self, error: EmoFaceError) -> set[str]:
+        """Show what went wrong."""
+        self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]  # of Operator
+        return {"CANCELLED"}
+
+    def give(self, preset: presets.Preset, face: Object) -> None:
+        """Apply a preset and say what of it is unknown here."""
+        unknown = presets.apply(preset, face)
+        text = f"“{preset.name}” is on “{face.name}”"
+        if unknown:
+            text += f"; this version does not know {', '.join(unknown)}"
+        self.report({"WARNING" if unknown else "INFO"}, text)  # type: ignore[attr-defined]
+
+
+class EMOFACE_OT_save_preset(_FaceOperator, Operator):
+    """Keep this face's emotion and style under a name, for other faces and files"""
+
+    bl_idname = "emoface.save_preset"
+    bl_label = "Save Preset"
+    bl_property = "name"
+
+    name: StringProperty(name="Name", description="A preset of that name is replaced")
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """Ask for the name."""
+        return set(context.window_manager.invoke_props_dialog(self))
+
+    def execute(self, context: Context) -> set[str]:
+        """Save it."""
+        try:
+            preset = presets.capture(_face(context), self.name.strip())
+            presets.write(preset, presets.path_of(self.name))
+        except EmoFaceError as error:
+            return self.say(error)
+        self.report({"INFO"}, f"“{preset.name}” is saved")
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_load_preset(_FaceOperator, Operator):
+    """Give this face the preset's emotion and style"""
+
+    bl_idname = "emoface.load_preset"
+    bl_label = "Load Preset"
+    bl_options: ClassVar = {"UNDO", "INTERNAL"}
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    def execute(self, context: Context) -> set[str]:
+        """Apply it."""
+        try:
+            self.give(presets.read(Path(self.filepath)), _face(context))
+        except EmoFaceError as error:
+            return self.say(error)
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_remove_preset(Operator):
+    """Delete this preset's file"""
+
+    bl_idname = "emoface.remove_preset"
+    bl_label = "Remove Preset"
+    bl_options: ClassVar = {"INTERNAL"}
+
+    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """Ask first."""
+        return set(context.window_manager.invoke_confirm(self, event))
+
+    def execute(self, context: Context) -> set[str]:
+        """Delete it; only files of the presets' folder."""
+        path = Path(self.filepath)
+        if path not in presets.saved():
+            self.report({"ERROR"}, "There is no such preset any more.")
+            return {"CANCELLED"}
+        path.unlink(missing_ok=True)
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_import_preset(_FaceOperator, Operator, ImportHelper):
+    """Use a preset that somebody shared, and keep it among yours"""
+
+    bl_idname = "emoface.import_preset"
+    bl_label = "Import Preset"
+    bl_options: ClassVar = {"UNDO"}
+
+    filename_ext = presets.SUFFIX
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: Context) -> set[str]:
+        """Read, apply, keep."""
+        try:
+            preset = presets.read(Path(self.filepath))
+            self.give(preset, _face(context))
+            if not presets.path_of(preset.name).exists():
+                presets.write(preset, presets.path_of(preset.name))
+        except EmoFaceError as error:
+            return self.say(error)
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_export_preset(_FaceOperator, Operator, ExportHelper):
+    """Write this face's emotion and style to a file that can be shared"""
+
+    bl_idname = "emoface.export_preset"
+    bl_label = "Export Preset"
+
+    filename_ext = presets.SUFFIX
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def execute(self, context: Context) -> set[str]:
+        """Write it, named as the file."""
+        path = Path(self.filepath)
+        try:
+            presets.write(presets.capture(_face(context), path.stem), path)
+        except EmoFaceError as error:
+            return self.say(error)
+        self.report({"INFO"}, f"Written to {path.name}")
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_copy_style(_FaceOperator, Operator):
+    """Give the other selected faces this face's emotion and style"""
+
+    bl_idname = "emoface.copy_style"
+    bl_label = "Copy to Selected"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """A face, and others that are selected."""
+        _face(context)
+        if not _other_faces(context):
+            raise InputError("No other face is selected.", "Select the faces to copy to.")
+
+    def execute(self, context: Context) -> set[str]:
+        """Copy it."""
+        face = _face(context)
+        style = presets.capture(face, face.name)
+        others = _other_faces(context)
+        try:
+            for other in others:
+                presets.apply(style, target.check(other))
+        except EmoFaceError as error:
+            return self.say(error)
+        names = ", ".join(f"“{other.name}”" for other in others)
+        self.report({"INFO"}, f"Copied to {names}")
+        return {"FINISHED"}
+
+
+class EMOFACE_MT_presets(Menu):
+    """The user's presets."""
+
+    bl_idname = "EMOFACE_MT_presets"
+    bl_label = "Presets"
+
+    def draw(self, context: Context) -> None:
+        """A line each."""
+        layout = self.layout
+        layout.operator_context = "EXEC_DEFAULT"
+        found = presets.saved()
+        for path in found:
+            layout.operator("emoface.load_preset", text=path.stem).filepath = str(path)
+        if not found:
+            layout.label(text="No presets yet: save one")
+
+
+class EMOFACE_MT_remove_preset(Menu):
+    """The presets to choose from for deletion."""
+
+    bl_idname = "EMOFACE_MT_remove_preset"
+    bl_label = "Remove Preset"
+
+    def draw(self, context: Context) -> None:
+        """A line each."""
+        for path in presets.saved():
+            operator = self.layout.operator("emoface.remove_preset", text=path.stem, icon="TRASH")
+            operator.filepath = str(path)
+
+
+class EMOFACE_PT_presets(Panel):
+    """Save, load and share."""
+
+    bl_idname = "EMOFACE_PT_presets"
+    bl_label = "Presets"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EmoFace"
+    bl_parent_id = "EMOFACE_PT_main"
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+    bl_order = 20
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """For a face."""
+        try:
+            _face(context)
+        except EmoFaceError:
+            return False
+        return True
+
+    def draw(self, context: Context) -> None:
+        """A menu and the buttons."""
+        layout = self.layout
+        row = layout.row(align=True)
+        row.menu("EMOFACE_MT_presets", text="Choose a Preset", icon="PRESET")
+        row.operator("emoface.save_preset", text="", icon="ADD")
+        row.menu("EMOFACE_MT_remove_preset", text="", icon="REMOVE")
+        row = layout.row(align=True)
+        row.operator("emoface.import_preset", text="Import", icon="IMPORT")
+        row.operator("emoface.export_preset", text="Export", icon="EXPORT")
+        layout.operator("emoface.copy_style", icon="PASTEDOWN")
+
+
+CLASSES = (
+    EMOFACE_OT_save_preset,
+    EMOFACE_OT_load_preset,
+    EMOFACE_OT_remove_preset,
+    EMOFACE_OT_import_preset,
+    EMOFACE_OT_export_preset,
+    EMOFACE_OT_copy_style,
+    EMOFACE_MT_presets,
+    EMOFACE_MT_remove_preset,
+    EMOFACE_PT_presets,
+)
+
+
+def register() -> None:
+    """Add them to Blender."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Take them away."""
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

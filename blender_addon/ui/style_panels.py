@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sub-panels for what can be changed after the bake: regions, speech, layers."""
+
+from typing import ClassVar
+
+from bpy.types import Context, Panel, UILayout
+
+from ..control.properties import chosen_face
+from ..curves.naming import INTENSITY, INTENSITY_PATH
+from ..layers import gaze_layer, ownership
+from .cue_tools import is_face
+
+
+class _Sub:
+    """Where all of them are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "EmoFace"
+    bl_parent_id = "EMOFACE_PT_main"
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Only for a face that can be animated."""
+        return is_face(context)
+
+
+class EMOFACE_PT_regions(_Sub, Panel):
+    """Which part of the face shows how much of which emotion."""
+
+    bl_idname = "EMOFACE_PT_regions"
+    bl_label = "Regions"
+    bl_order = 12
+
+    def draw(self, context: Context) -> None:
+        """A strength for each region, and an emotion of the mouth's own."""
+        choices = chosen_face(context).emoface
+        column = _column(self.layout)
+        for name in ("brows", "eyes", "cheeks", "mouth", "jaw"):
+            column.prop(choices.regions, name, slider=True)
+        column.separator()
+        column.prop(choices, "mouth_emotion")
+        column.separator()
+        column.operator("emoface.reset_style", icon="LOOP_BACK").group = "regions"
+
+
+class EMOFACE_PT_speech_style(_Sub, Panel):
+    """How it is spoken."""
+
+    bl_idname = "EMOFACE_PT_speech_style"
+    bl_label = "Speech Style"
+    bl_order = 14
+
+    def draw(self, context: Context) -> None:
+        """Strength, mouth, smoothing, time."""
+        style = chosen_face(context).emoface.speech_style
+        column = _column(self.layout)
+        for name in ("strength", "jaw_opening", "lip_opening", "lip_closing", "rounding"):
+            column.prop(style, name, slider=True)
+        column.separator()
+        column.prop(style, "smoothing_upper")
+        column.prop(style, "smoothing_lower")
+        column.prop(style, "offset")
+        column.separator()
+        column.operator("emoface.reset_style", icon="LOOP_BACK").group = "speech_style"
+
+
+class EMOFACE_PT_eyes(_Sub, Panel):
+    """Blinks and gaze."""
+
+    bl_idname = "EMOFACE_PT_eyes"
+    bl_label = "Blinks & Gaze"
+    bl_order = 15
+
+    def draw_header(self, context: Context) -> None:
+        """The switch of the layer."""
+        self.layout.prop(chosen_face(context).emoface.eyes, "show", text="")
+
+    def draw(self, context: Context) -> None:
+        """How often, how far, and when."""
+        face = chosen_face(context)
+        column = _column(self.layout)
+        column.active = face.emoface.eyes.show
+        for name in ("blinks_per_minute", "gaze"):
+            column.prop(face.emoface.eyes, name, slider=True)
+        column.prop(face.emoface.eyes, "seed")
+        if ownership.record_of(face) is not None and not gaze_layer.sound_of(face):
+            self.layout.label(text="Animate again to get them", icon="INFO")
+
+
+class EMOFACE_PT_layers(_Sub, Panel):
+    """Speech and emotion as layers, and making them the artist's own."""
+
+    bl_idname = "EMOFACE_PT_layers"
+    bl_label = "Layers"
+    bl_order = 16
+
+    def draw(self, context: Context) -> None:
+        """A switch and a strength for each; then what can be done with the curves."""
+        layout = self.layout
+        face = chosen_face(context)
+        choices = face.emoface
+        column = layout.column(align=True)
+        row = column.row(align=True)
+        _eye(row, choices, "mute_speech")
+        row.prop(choices.speech_style, "strength", text="Speech", slider=True)
+        row = column.row(align=True)
+        _eye(row, choices, "mute_emotion")
+        home = ownership.intensity_home(face)
+        if ownership.record_of(face) is not None and INTENSITY in home:
+            row.prop(home, INTENSITY_PATH, text="Emotion", slider=True)
+        else:
+            row.prop(choices, "intensity", text="Emotion", slider=True)
+        shown = choices.eyes.show
+        icon = "HIDE_OFF" if shown else "HIDE_ON"
+        column.row(align=True).prop(choices.eyes, "show", toggle=True, icon=icon)
+        column = layout.column(align=True)
+        column.operator("emoface.thin_curves", icon="IPO_LINEAR")
+        column.operator("emoface.to_plain_keys", icon="SHAPEKEY_DATA")
+
+
+def _column(layout: UILayout) -> UILayout:
+    column = layout.column()
+    column.use_property_split = True
+    column.use_property_decorate = False
+    return column
+
+
+def _eye(row: UILayout, choices: object, name: str) -> None:
+    muted = getattr(choices, name)
+    row.prop(choices, name, text="", icon="HIDE_ON" if muted else "HIDE_OFF", invert_checkbox=True)
+
+
+CLASSES = (EMOFACE_PT_regions, EMOFACE_PT_speech_style, EMOFACE_PT_eyes, EMOFACE_PT_layers)

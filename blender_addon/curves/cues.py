@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
 from emoface_core.emotions import AUTO, EMOTIONS
 
 Floats = NDArray[np.float32]
@@ -70,8 +71,7 @@ class Accent:
         """(F,) how far it holds at each frame, 0 to 1."""
         last = max(self.first, self.last)
         away = np.maximum(np.maximum(self.first - frames, frames - last), 0)
-        near = 1 - np.clip(away / max(self.ease, _AT_ONCE), 0, 1)
-        return np.asarray(near * near * (3 - 2 * near), np.float32)
+        return smoothstep(1 - away / max(self.ease, _AT_ONCE))
 
 
 def gain_over_time(accents: Iterable[Accent], frames: Floats) -> Floats:
@@ -94,9 +94,8 @@ def weights_over_time(base: Floats, cues: Iterable[Cue], frames: Floats, voice: 
         if cue.ease < _AT_ONCE:
             done = (since >= 0).astype(np.float32)  # from its own frame on
         else:
-            done = np.clip(since / np.float32(cue.ease), 0, 1)
-        done = (done * done * (3 - 2 * done))[:, None]
-        shares += done * (cue.feeling.mixture() - shares)
+            done = smoothstep(since / np.float32(cue.ease))
+        shares += done[:, None] * (cue.feeling.mixture() - shares)
     return np.asarray(shares[:, :-1] + shares[:, -1:] * voice, np.float32)
 
 

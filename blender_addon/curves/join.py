@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
 from emoface_core.errors import InputError
 from emoface_core.layers import BakeLayers
 
@@ -127,12 +128,7 @@ def _laid(parts: Sequence[Floats], starts: Sequence[int], ease: int, bridged: in
             continue
         length = gap + 1 if gap <= bridged else min(ease, gap + 1)
         steps = np.arange(1, gap + 1, dtype=np.float32).reshape(-1, *[1] * (part.ndim - 1))
-        fall = 1 - _smooth(steps / length)
-        rise = 1 - _smooth((gap + 1 - steps) / length)
+        fall = 1 - smoothstep(steps / length)
+        rise = 1 - smoothstep((gap + 1 - steps) / length)
         whole[end:then] = whole[end - 1] * fall + whole[then] * rise
     return whole
-
-
-def _smooth(x: Floats) -> Floats:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
 from emoface_core.layers import BakeLayers
 
 from .motion import Motion
@@ -83,8 +84,8 @@ def plan_bake(layers: BakeLayers, clip: Clip) -> BakePlan:
 
 def _eased(curves: NDArray[np.float32], ease: int) -> NDArray[np.float32]:
     """Lead (T, …) curves in from zero and out to it in `ease` frames, and leave room around."""
-    ramp = np.arange(ease, dtype=np.float32) / np.float32(ease)
-    ramp = (ramp * ramp * (3 - 2 * ramp)).reshape(-1, *[1] * (curves.ndim - 1))
+    ramp = smoothstep(np.arange(ease, dtype=np.float32) / np.float32(ease))
+    ramp = ramp.reshape(-1, *[1] * (curves.ndim - 1))
     still = np.zeros((ROOM, *curves.shape[1:]), np.float32)
     return np.concatenate(
         [still, curves[:1] * ramp, curves, curves[-1:] * ramp[::-1], still], dtype=np.float32

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from emoface_core.easing import smoothstep
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import lip_gap
 
@@ -109,7 +110,7 @@ def speech_curves(
     gains = np.array([_speech_gain(key, style) for key in keys], np.float32)
     made = curves * gains
     if "mouthRollLower" in keys:
-        bite = _smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
+        bite = smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
         made += bite[:, None] * (curves * np.float32(style.strength) - made)
     if "mouthClose" in keys and style != SpeechStyle(strength=style.strength):
         made[:, keys.index("mouthClose")] += _closing(curves, made, keys, style)
@@ -135,7 +136,7 @@ def _closing(before: Floats, after: Floats, keys: Sequence[str], style: SpeechSt
     """(F,) to be added to `mouthClose`, so that what was shut is shut."""
     slopes = np.array([lip_slopes().get(key, 0.0) for key in keys], np.float32)
     gap = before @ slopes
-    shut = 1 - _smoothstep((gap - _SHUT) / (_FREE - _SHUT))
+    shut = 1 - smoothstep((gap - _SHUT) / (_FREE - _SHUT))
     effort = np.clip(-np.minimum(before * slopes, 0).sum(axis=1) / _EFFORT, 0, 1)
     force = style.lip_closing - 1
     wanted = gap * style.strength - force * effort * (_SQUEEZE if force > 0 else _RELAX)
@@ -208,8 +209,3 @@ def _moved(curves: Floats, offset: float) -> Floats:
     padded = np.pad(curves, ((ROOM + 1, ROOM + 1), (0, 0)))
     start, count = ROOM + 1 - whole, len(curves)
     return (1 - part) * padded[start : start + count] + part * padded[start - 1 : start - 1 + count]
-
-
-def _smoothstep(x: Floats) -> Floats:
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)

@@ -37,6 +37,12 @@ def parser() -> Parser:
     made.add_argument("--fps", type=frame_rate, default=30.0, help="24, 29.97, 30000/1001 … (30)")
     made.add_argument("--start", type=float, default=0.0, help="seconds into the sound (0)")
     made.add_argument("--duration", type=float, help="seconds of it (to the end)")
+    made.add_argument(
+        "--text",
+        default="",
+        metavar="TEXT|FILE.txt",
+        help="the words that are spoken, in any language in Latin, Greek or Cyrillic letters",
+    )
     made.add_argument("--neutral", type=Path, metavar="MESH", help="another face: npz, ply or obj")
     made.add_argument("--engine", choices=("auto", "onnx", "torch"), default="auto")
     made.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
@@ -60,6 +66,18 @@ def frame_rate(text: str) -> float:
     return float(video if abs(value - video) < Fraction(1, 200) else value)
 
 
+def spoken_text(given: str) -> str:
+    """The text, or what a .txt of that name holds. InputError if it cannot be read."""
+    if not given.lower().endswith(".txt"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"“{given}” cannot be read ({error.strerror}).", "Check --text.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"“{given}” is not a UTF-8 text.", "Save it as UTF-8.") from None
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command; InputError for bad input."""
     options = parser().parse_args(arguments)
@@ -80,6 +98,7 @@ def main(arguments: Sequence[str]) -> int:
         fps=options.fps,
         start=options.start,
         duration=options.duration,
+        text=spoken_text(options.text),
         neutral=options.neutral,
         snap_closures=options.snap,
         spool=out.parent,

@@ -6,7 +6,7 @@ NumPy and the standard library alone, relative imports: an add-on may carry it i
 
 import dataclasses
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
-FORMAT = 2
+FORMAT = 3
+_NAMES = (
+    "speech_keys", "emotion_keys", "emotion_names", "phone_names", "word_text", "word_phones",
+)  # fmt: skip
+
+
+def _none() -> NDArray[np.float32]:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class BakeLayers:
     phone_start: NDArray[np.float32]  # (S,) seconds
     phone_end: NDArray[np.float32]  # (S,) seconds
     phone_index: NDArray[np.int32]  # (S,) into phone_names; spans are in order and do not overlap
+    word_text: tuple[str, ...] = ()  # W words as written; "" for speech that has no text
+    word_phones: tuple[str, ...] = ()  # W: what was heard of each, in IPA
+    word_start: NDArray[np.float32] = field(default_factory=_none)  # (W,) seconds; in order
+    word_end: NDArray[np.float32] = field(default_factory=_none)  # (W,) seconds
+    word_fit: NDArray[np.float32] = field(default_factory=_none)  # (W,) 0 to 1: fits its letters
 
     @property
     def frames(self) -> int:
@@ -84,7 +96,7 @@ def load_layers(path: Path) -> BakeLayers:
             raise ValueError("another version wrote it")
         for name in ("intensity", "worst_error", "fps", "seconds"):
             arrays[name] = float(arrays[name])
-        for name in ("speech_keys", "emotion_keys", "emotion_names", "phone_names"):
+        for name in _NAMES:
             arrays[name] = tuple(arrays[name].tolist())
         layers = BakeLayers(**arrays)
         _check(layers)
@@ -108,6 +120,9 @@ def _check(layers: BakeLayers) -> None:
         "emotion_weights": (frames, names),
         "voice_weights": (frames, names),
         "to_mesh": (4, 4),
+        "word_start": (len(layers.word_text),),
+        "word_end": (len(layers.word_phones),),
+        "word_fit": (len(layers.word_text),),
     }
     for name, shape in shapes.items():
         array = getattr(layers, name)

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,10 @@ from emoface_core.engine.neutral import own_neutral, read_neutral
 from emoface_core.engine.performance import CurveStore, Performance, Timing
 from emoface_core.engine.phones_heard import PhoneDecoder, log_softmax
 from emoface_core.engine.rig import rig_for
+from emoface_core.engine.spelling import spell
 from emoface_core.engine.store import RowStore
 from emoface_core.engine.timeline import frame_count
+from emoface_core.engine.words_heard import HeardWord, find_words, with_phones
 from emoface_core.errors import Cancelled, InputError
 
 WINDOW_FRAMES = 600  # of 50 a second, beside the context: 12 s
@@ -43,6 +45,7 @@ class AnimateOptions:
     start: float = 0.0  # seconds into the file; what lies before is not heard
     duration: float | None = None  # seconds; None: to the end
     volume: float = 1.0
+    text: str = ""  # the words that are spoken, in any language: found in the sound, and shown
     neutral: Path | None = None  # a mesh: another person's neutral, in any units and orientation
     snap_closures: bool = True  # lips shut on a frame even where a closure falls between two
     window_frames: int = WINDOW_FRAMES  # smaller uses less memory and more time
@@ -50,6 +53,8 @@ class AnimateOptions:
 
     def __post_init__(self) -> None:
         chosen_weights(self.emotion)
+        if self.text.strip():
+            spell(self.text)
         _within("intensity", self.intensity, 0.0, MAX_INTENSITY)
         _within("frame rate", self.fps, 1.0, MAX_FPS)
         _within("start", self.start, 0.0, math.inf)
@@ -85,14 +90,20 @@ def animate(
         # As asked for, not as the nearest sample: a strip of whole frames has so many frames.
         seconds = sound.rows / SAMPLE_RATE if options.duration is None else options.duration
         curves = CurveStore(rig, options.spool)
-        logits, speaking, decoder = [], [], PhoneDecoder(len(engine.info.model.phones))
-        for window in _windows(sound, gain, options.window_frames, engine, report):
+        names = engine.info.model.phones
+        logits, speaking, decoder = [], [], PhoneDecoder(len(names))
+        windows = _windows(sound, gain, options.window_frames, engine, report)
+        found: tuple[HeardWord, ...] = ()
+        if options.text.strip():
+            windows, found = _told(windows, options.text, names, seconds)
+        for window in windows:
             phones = log_softmax(window.phone_logits)
-            heard = PhoneOdds.of(phones, engine.info.model.phones)
+            heard = PhoneOdds.of(phones, names)
             curves.append(hold_contacts(window, heard, rig.mouth), heard.quiet)
             decoder.add(phones)
             logits.append(window.emotion_logits)
             speaking.append(1.0 - heard.quiet)
+        decoded = decoder.spans(seconds)
         return Performance(
             rig=rig,
             curves=curves,
@@ -107,8 +118,9 @@ def animate(
             chosen=chosen_weights(options.emotion),
             preference=options.preference,
             intensity=options.intensity,
-            phone_names=engine.info.model.phones,
-            phones=decoder.spans(seconds),
+            phone_names=names,
+            phones=decoded,
+            words=with_phones(found, decoded, names),
         )
     except BaseException:
         if curves is not None:
@@ -116,6 +128,25 @@ def animate(
         raise
     finally:
         sound.close()
+
+
+def _told(
+    windows: Iterator[BranchCurves], text: str, names: tuple[str, ...], seconds: float
+) -> tuple[Iterator[BranchCurves], tuple[HeardWord, ...]]:
+    """The windows with the phones that the text makes likelier, and its words.
+
+    All frames must be there before the first word is found; how many, `find_words` limits.
+    """
+    kept = list(windows)
+    heard = log_softmax(np.concatenate([window.phone_logits for window in kept]))
+    found = find_words(spell(text), heard, names, seconds)
+    ends = np.cumsum([len(window.phone_logits) for window in kept])
+    priors = np.split(found.prior, ends[:-1])
+    told = (
+        replace(window, phone_logits=log_softmax(window.phone_logits) + prior)
+        for window, prior in zip(kept, priors, strict=True)
+    )
+    return told, found.words
 
 
 class _Report:

@@ -21,6 +21,7 @@ from emoface_core.engine.rest import rest_weight
 from emoface_core.engine.rig import Rig
 from emoface_core.engine.store import RowStore
 from emoface_core.engine.timeline import cubic, frame_times, rows_for, snap_to_closures
+from emoface_core.engine.words_heard import HeardWord
 from emoface_core.files import atomic_path
 from emoface_core.layers import BakeLayers
 
@@ -131,6 +132,7 @@ class Performance:
     intensity: float
     phone_names: tuple[str, ...]
     phones: PhonesHeard
+    words: tuple[HeardWord, ...]
 
     @property
     def fps(self) -> float:
@@ -212,6 +214,11 @@ class Performance:
             "phone_start": self.phones.start,
             "phone_end": self.phones.end,
             "phone_index": self.phones.index,
+            "word_text": np.asarray([word.text for word in self.words], str),
+            "word_phones": np.asarray([word.phones for word in self.words], str),
+            "word_start": np.asarray([word.start for word in self.words], np.float32),
+            "word_end": np.asarray([word.end for word in self.words], np.float32),
+            "word_fit": np.asarray([word.fit for word in self.words], np.float32),
         }
         # One member of a zip after the other: the motion is made three times, and never held.
         parts: dict[str, Callable[[Floats, Floats], Floats]] = {
@@ -285,6 +292,11 @@ class Performance:
             phone_start=self.phones.start,
             phone_end=self.phones.end,
             phone_index=self.phones.index,
+            word_text=tuple(word.text for word in self.words),
+            word_phones=tuple(word.phones for word in self.words),
+            word_start=np.asarray([word.start for word in self.words], np.float32),
+            word_end=np.asarray([word.end for word in self.words], np.float32),
+            word_fit=np.asarray([word.fit for word in self.words], np.float32),
         )
 
     def _key_curves(self, frames: NDArray[np.intp]) -> tuple[Floats, Floats]:

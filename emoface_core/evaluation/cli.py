@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from emoface_core.evaluation.timing import (
     mean_temporal_misalignment,
 )
 
-WHO = ("model", "teacher", "loudness", "chance")
+if TYPE_CHECKING:
+    from emoface_core.engine.interface import Engine
+
+WHO = ("model", "told", "teacher", "loudness", "chance")
 _LAG_SECONDS = 0.2
 
 # name: (unit, factor, what it is, and where it is from)
@@ -51,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     if options.speech:
         return _speech(options)
+    if options.words:
+        return _words(options)
     if options.truth is None:
         raise InputError(
             "Give two files, PRED.npz and TRUTH.npz, or --speech with --data.",
@@ -206,11 +212,8 @@ def _speech(options: argparse.Namespace) -> int:
         "chance": OutOfStep(teacher),
     }
     for name in who:
-        if name == "model":
-            from emoface_core.engine.choose import choose_engine
-
-            engine = choose_engine(options.engine, options.device, options.model)
-            performers.append(Model(engine, options.fps))
+        if name in ("model", "told"):
+            performers.append(Model(_engine(options), options.fps, told=name == "told"))
         else:
             performers.append(others[name])
     report = speech_report(
@@ -234,6 +237,49 @@ def _speech(options: argparse.Namespace) -> int:
 
         print(f"\nReport: {write_speech(options.report, report)}", file=sys.stderr)
     return 0
+
+
+def _words(options: argparse.Namespace) -> int:
+    """How far the words that a text finds are from the labelled ones."""
+    from emoface_core.evaluation.speech_clips import emodb_clips, synthetic_clips
+    from emoface_core.evaluation.words import emodb_spoken, synthetic_spoken, word_errors
+
+    if options.data is None:
+        raise InputError("--words needs --data DIR.", "Give the folder with speech/ and motion/.")
+    clips = emodb_clips(options.data, options.limit)
+    sets = {"EmoDB": ((clip, emodb_spoken(clip.id[2:5], clip.spans)) for clip in clips)}
+    if options.corpus is not None:
+        made = synthetic_clips(options.corpus, options.limit)
+        sets["synthetic voices"] = ((clip, synthetic_spoken(clip)) for clip in made)
+    engine = _engine(options)
+    figures = {}
+    for name, spoken in sets.items():
+        errors = word_errors(spoken, engine)
+        figures[name] = {
+            "clips": errors.clips,
+            "words": errors.words,
+            "median_ms": 1000 * errors.percentile(50),
+            "within_90_percent_ms": 1000 * errors.percentile(90),
+            "signed_ms": 1000 * float(np.median(errors.seconds)),
+            "refused": errors.refused,
+        }
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return 0
+    print("Starts and ends of words, found with their text, against the labels:")
+    for name, found in figures.items():
+        print(
+            f"{name}: {found['words']} words in {found['clips']} clips; off by "
+            f"{found['median_ms']:.0f} ms (median), {found['within_90_percent_ms']:.0f} ms (90 %); "
+            f"{found['signed_ms']:+.0f} ms signed; {found['refused']} clips' text refused."
+        )
+    return 0
+
+
+def _engine(options: argparse.Namespace) -> "Engine":
+    from emoface_core.engine.choose import choose_engine
+
+    return choose_engine(options.engine, options.device, options.model)
 
 
 def _names(text: str, known: Sequence[str], kind: str) -> list[str]:
@@ -265,6 +311,7 @@ def _parser() -> Parser:
     parser.add_argument("--audio", type=Path, help="the sound, for the report's plots")
     speech = parser.add_argument_group("held-out speech")
     speech.add_argument("--speech", action="store_true", help="print the table of held-out speech")
+    speech.add_argument("--words", action="store_true", help="print how exactly words are found")
     speech.add_argument("--data", type=Path, help="the folder that holds speech/ and motion/")
     speech.add_argument(
         "--sets",

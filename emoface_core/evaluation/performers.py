@@ -26,7 +26,8 @@ Floats = NDArray[np.float32]
 class Heard:
     """A clip to be spoken: mono samples at 16 kHz and what its labels say.
 
-    `spans` are in order and cover the clip; empty if nobody labelled it.
+    `spans` are in order and cover the clip; empty if nobody labelled it. `text`: the words that are
+    heard; "" if nobody wrote them down.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Heard:
     spans: tuple[PhoneSpan, ...] = ()
     speaker: str = ""
     emotion: str | None = None
+    text: str = ""
 
     @property
     def seconds(self) -> float:
@@ -67,18 +69,20 @@ class Performer(Protocol):
 
 
 class Model:
-    """The trained model in an engine: hears the sound alone."""
+    """The trained model in an engine: hears the sound alone, or is told the words as well."""
 
-    name = "model"
+    def __init__(self, engine: Engine, fps: float, *, told: bool = False) -> None:
+        self._engine, self._fps, self._told = engine, fps, told
+        self.name = "told" if told else "model"
 
-    def __init__(self, engine: Engine, fps: float) -> None:
-        self._engine, self._fps = engine, fps
-
-    def perform(self, heard: Heard) -> Acted:
-        """Animate as an animator would, at `fps`."""
+    def perform(self, heard: Heard) -> Acted | None:
+        """Animate as an animator would, at `fps`; None if told and nobody wrote the words down."""
         from emoface_core.engine.animate import AnimateOptions, animate
 
-        options = AnimateOptions(emotion="neutral", intensity=0.0, fps=self._fps)
+        if self._told and not heard.text:
+            return None
+        text = heard.text if self._told else ""
+        options = AnimateOptions(emotion="neutral", intensity=0.0, fps=self._fps, text=text)
         with animate(heard.samples, options, self._engine) as performance:
             frames = performance.frames
             curves = performance.curves_at(np.arange(frames))

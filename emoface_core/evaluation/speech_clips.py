@@ -2,6 +2,7 @@
 """The clips that nothing was trained on, with their labels."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.evaluation.performers import Heard
+from emoface_core.evaluation.words import emodb_spoken
 from emoface_core.training import alignment, speech_sets
 from emoface_core.training.corpus import open_corpus
 from emoface_core.training.phones import SILENCE, PhoneSpan
@@ -22,7 +24,8 @@ def emodb_clips(data: Path, limit: int | None = None, *, held_out: bool = True) 
     """EmoDB's held-out clips (or all the others), with hand labels. `limit` as in `spread`."""
     items = speech_sets.emodb(data / "speech" / "emodb")
     for item in spread([item for item in items if item.held_out == held_out], limit):
-        yield _heard(item, item.spans or ())
+        spans = item.spans or ()
+        yield replace(_heard(item, spans), text=emodb_spoken(item.text, spans).text)
 
 
 def speechocean_clips(data: Path, limit: int | None = None) -> Iterator[Heard]:
@@ -43,7 +46,7 @@ def synthetic_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
     items = open_corpus(corpus).utterances("held_out", SYNTHETIC)
     for item in spread(list(items), limit):
         audio = item.audio.astype(np.float32) / 32768
-        yield Heard(item.id, audio, item.spans, item.speaker, item.emotion)
+        yield Heard(item.id, audio, item.spans, item.speaker, item.emotion, item.text)
 
 
 def spread(items: Sequence[T], limit: int | None) -> Sequence[T]:
@@ -69,4 +72,4 @@ def silent_clips(seconds: float = 6.0) -> list[Heard]:
 
 
 def _heard(item: speech_sets.Recording, spans: Sequence[PhoneSpan]) -> Heard:
-    return Heard(item.id, item.samples, tuple(spans), item.speaker, item.emotion)
+    return Heard(item.id, item.samples, tuple(spans), item.speaker, item.emotion, item.text)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ..errors import EmoFaceError, InputError
 from ..layers import BakeLayers, load_layers
 from .process import Closed, Heard, Launch, Process
-from .protocol import Animate, Cancel, Error, Hello, Progress, Result, Shutdown
+from .protocol import MAX_TEXT, Animate, Cancel, Error, Hello, Progress, Result, Shutdown
 
 _PREFIX = "emoface-worker-"
 _STALE_SECONDS = 2 * 24 * 3600
@@ -173,6 +173,7 @@ class WorkerClient:
         start: float = 0.0,
         duration: float | None = None,
         volume: float = 1.0,
+        text: str = "",
         neutral: NDArray[np.floating] | None = None,
         faces: NDArray[np.integer] | None = None,
         tolerance: float = 1e-4,
@@ -184,6 +185,12 @@ class WorkerClient:
         """
         if self._job is not None:
             raise WorkerError("busy", "A job is still under way.", "Wait for it, or cancel it.")
+        if len(text) > MAX_TEXT:
+            raise WorkerError(
+                "bad_input",
+                f"The spoken text has more than {MAX_TEXT} letters.",
+                "Cut the sound into shorter strips, each with its own text.",
+            )
         self.start()
         folder = self._make_folder()
         self._jobs += 1
@@ -208,6 +215,7 @@ class WorkerClient:
             start=start,
             duration=duration,
             volume=volume,
+            text=text,
             neutral=mesh,
             tolerance=tolerance,
         )

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 VERSION = 1
-MAX_LINE = 1 << 16  # bytes, line end included; paths are the longest thing that travels
+MAX_LINE = 1 << 18  # bytes, line end included; a spoken text is the longest thing that travels
+MAX_TEXT = 40_000  # letters of a spoken text: each is at most 6 bytes in JSON
 
 
 class ProtocolError(Exception):
@@ -54,6 +55,7 @@ class Animate:
     start: float = 0.0
     duration: float | None = None  # seconds; None: to the end
     volume: float = 1.0
+    text: str = ""  # the words that are spoken, if they are known
     neutral: str = ""
     tolerance: float = 1e-4  # metres: worst vertex of speech and emotion together
 

@@ -184,6 +184,7 @@ class _Server:
             start=job.start,
             duration=job.duration,
             volume=job.volume,
+            text=job.text,
             neutral=Path(job.neutral) if job.neutral else None,
             spool=output.parent,
         )

@@ -186,6 +186,16 @@ def velocity(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     return _mean(error.mean((-1, -2)), valid[:, 1:] * valid[:, :-1])
 
 
+def phone_loss(logits: Tensor, phones: Tensor, valid: Tensor) -> Tensor:
+    """Cross-entropy of logits (B, N, P) with phones (B, N), -1 unknown, that are not quite sure."""
+    return F.cross_entropy(
+        logits.flatten(0, 1),
+        phones.masked_fill(valid == 0, -1).flatten(),
+        ignore_index=-1,
+        label_smoothing=0.05,
+    )
+
+
 def touching(gap: Tensor, truth: Tensor, counts: Tensor, contact: Contact = SHUT) -> Tensor:
     """Cross-entropy of "they touch", read softly from two gaps (B, N) in metres."""
     logits, true = (contact.gap - gap) / contact.soft, (contact.gap - truth) / contact.soft

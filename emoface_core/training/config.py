@@ -25,6 +25,7 @@ class DataConfig:
     more: dict[str, int] = field(default_factory=dict)
     # The part of all crops that a source gets; sources not named share the rest by their length.
     share: dict[str, float] = field(default_factory=dict)
+    varied: float = 1.0  # the part of the crops that get another throat, room and noise each time
     # Captured speech instead of a corpus of ours: "vocaset", "ravdess", "mead" or "folder".
     kind: str = "corpus"
     flame: str = ""  # a converted FLAME model, where motion comes as FLAME's parameters
@@ -85,6 +86,9 @@ class RunConfig:
     # "bundled".
     start: str = ""
     like_start: bool = False  # the model is built as that one; [model] says what of it is frozen
+    # What is learnt: the face's "motion" with all it needs, or "hearing", the content encoder's
+    # phones alone, of which a checkpoint is left for another run to start from.
+    learn: str = "motion"
     encoders: str = ""  # likewise, for two encoders, built as those, under decoders that are new
     steps: int = 4000  # 0 = epochs × batches of the data
     epochs: int = 200
@@ -102,6 +106,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         choice("anneal", self.anneal, ("steps", "time"))
         choice("precision", self.precision, ("bf16", "fp32"))
+        choice("thing to learn", self.learn, ("motion", "hearing"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,14 @@ class TrainingConfig:
     self_growing: SelfGrowingConfig = field(default_factory=SelfGrowingConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)
+
+    def __post_init__(self) -> None:
+        corpus, parallel = self.data.kind == "corpus", self.model.decoding == "parallel"
+        if self.run.learn == "hearing" and not (corpus and parallel):
+            raise InputError(
+                "Hearing is learnt by the parallel model, from a corpus with phones.",
+                "Set run.learn = “motion”.",
+            )
 
 
 def packaged_configs() -> dict[str, Path]:

@@ -135,8 +135,9 @@ class TaughtSource:
                 valid[row, :CUT_EDGE] = 0
             if at.stop < clips.ends[clip]:
                 valid[row, -CUT_EDGE:] = 0
-        if vary:
-            heard = vary_mel(heard, rng)
+        rows = rng.random(size) < self.config.varied
+        if vary and rows.any():
+            heard[rows] = vary_mel(heard[rows], rng)
         phones = track("phones").astype(np.int64)
         phones[phones == UNKNOWN_PHONE] = -1
         emotions = torch.from_numpy(clips.emotions[[clip for clip, _ in crops]])

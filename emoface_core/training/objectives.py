@@ -18,6 +18,7 @@ from emoface_core.model.losses import (
     Truth,
     classification,
     motion_losses,
+    phone_loss,
     reconstruction,
     touching,
 )
@@ -81,12 +82,7 @@ class TaughtObjective(nn.Module):
             off = (out.content.float() - batch.speech).abs()
             off = off + (moved.layer - batch.layer_self).abs()
             parts["coefficients"] = (off.mean(-1) * batch.valid).sum() / batch.valid.sum()
-            parts["phones"] = nn.functional.cross_entropy(
-                out.phone_logits.float().flatten(0, 1),
-                batch.phones.masked_fill(batch.valid == 0, -1).flatten(),
-                ignore_index=-1,
-                label_smoothing=0.05,
-            )
+            parts["phones"] = phone_loss(out.phone_logits.float(), batch.phones, batch.valid)
         return parts
 
     def _motion(self, out: EmoFaceOutput, batch: TaughtBatch) -> _Moved:

@@ -39,6 +39,7 @@ from emoface_core.training.config import (
 )
 from emoface_core.training.dataset import open_source
 from emoface_core.training.emotion_reading import read_emotions
+from emoface_core.training.hearing import HearingObjective
 from emoface_core.training.objectives import PairedObjective, TaughtObjective
 from emoface_core.training.phones import BILABIALS, LABIODENTALS, PHONE_INDEX, PHONES
 from emoface_core.training.starting import load_start, settled
@@ -85,7 +86,8 @@ def main(arguments: list[str]) -> int:
         run=replace(config.run, **{k: value for k, value in given.items() if value is not None}),
     )
     folder = run(config, resume=options.resume, time_limit=options.time_limit, report=_say)
-    sys.stdout.write(f"The model is in {folder}\n")
+    what = "checkpoint" if config.run.learn == "hearing" else "model"
+    sys.stdout.write(f"The {what} is in {folder}\n")
     return 0
 
 
@@ -98,7 +100,8 @@ def run(
 ) -> Path:
     """Train, perhaps on from a checkpoint, for `time_limit` minutes at most, and export.
 
-    Gives the folder of the trained model, as engines read it.
+    Gives the folder of the trained model, as engines read it; of a run that learns hearing alone,
+    the folder of its checkpoint.
     """
     config = settled(config)
     geometry = face_geometry(load_head(), config.model.attention)
@@ -108,7 +111,7 @@ def run(
         if resume:
             trainer.resume()
         trainer.train(time_limit=time_limit, report=report)
-        return trainer.export()
+        return trainer.out if config.run.learn == "hearing" else trainer.export()
 
 
 class Ranks:
@@ -352,8 +355,10 @@ class Trainer:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _objective(self, model: EmoFace) -> TaughtObjective | PairedObjective:
+    def _objective(self, model: EmoFace) -> TaughtObjective | PairedObjective | HearingObjective:
         config = self.config
+        if config.run.learn == "hearing":
+            return HearingObjective(model)
         if config.model.decoding == "frame_by_frame":
             return PairedObjective(
                 model,

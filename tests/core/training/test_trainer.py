@@ -26,6 +26,7 @@ from emoface_core.model.export import main as export_main
 from emoface_core.model.losses import LossConfig, weighted_sum
 from emoface_core.training.batches import PairedBatch, TaughtBatch
 from emoface_core.training.config import (
+    DataConfig,
     OptimiserConfig,
     RunConfig,
     SelfGrowingConfig,
@@ -259,6 +260,23 @@ def test_logs_hold_every_part_and_forget_what_is_done_again(tmp_path):
         assert [row["step"] for row in rows] == ["4", "8", "12"]
     rows = list(csv.DictReader((tmp_path / "log.csv").open(encoding="utf-8")))
     assert {"self", "cross", "velocity", "closure", "phones"} <= set(rows[0])
+
+
+def test_hearing_is_learnt_by_the_ears_alone(tmp_path):
+    made = trainer(config(tmp_path, learn="hearing", steps=40))
+    before = {name: value.clone() for name, value in made.model.state_dict().items()}
+    first = made.evaluate()
+    made.train()
+    assert made.evaluate()["phone accuracy"] > first["phone accuracy"] + 0.1
+    moved = {k for k, value in made.model.state_dict().items() if (value != before[k]).any()}
+    assert {name.split(".")[0] for name in moved} == {"content_encoder", "phone_head"}
+    _, state = load_tensors(tmp_path / CHECKPOINT)
+    assert state["step"] == 40
+
+
+def test_hearing_needs_phones():
+    with pytest.raises(InputError, match="from a corpus with phones"):
+        TrainingConfig(run=RunConfig(learn="hearing"), data=DataConfig(kind="vocaset"))
 
 
 def test_the_export_is_the_averaged_model(tmp_path):

@@ -29,6 +29,7 @@ from emoface_core.training.phones import (
     from_espeak,
     split_span,
 )
+from emoface_core.training.releases import open_affricates
 
 _SECONDS_A_SENTENCE = 20.0  # of patience
 _VOICELESS_STOPS = frozenset("ptk")
@@ -160,7 +161,8 @@ def _read_festival(sound: Path, labels: Path, text: str, voice: FestivalVoice) -
                 segments.pop()  # a long consonant is written twice, but has one closure
             segments.append((parts[2], float(parts[0])))
     samples = read_audio(sound)
-    return Speech(samples, _spans_from_ends(segments, len(samples), voice.convert), text)
+    spans = _spans_from_ends(segments, len(samples), voice.convert)
+    return Speech(samples, open_affricates(spans, samples), text)
 
 
 def _spans_from_ends(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from emoface_core.training.phones import PhoneSpan
-from emoface_core.training.releases import mark_releases
+from emoface_core.training.releases import mark_releases, open_affricates
 
 
 def a_stop(burst: float, *, voiced: bool = False) -> np.ndarray:
@@ -34,6 +34,22 @@ def test_the_burst_is_found(burst: float, voiced: bool) -> None:
 def test_a_known_release_stays() -> None:
     known = (PhoneSpan("p", 0.3, 0.45, 0.31),)
     assert mark_releases(known, a_stop(0.4)) == known
+
+
+@pytest.mark.parametrize("burst", [0.34, 0.38, 0.42])
+def test_an_affricate_opens_where_the_sound_does(burst: float) -> None:
+    spans = (SPANS[0], PhoneSpan("t", 0.3, 0.36), PhoneSpan("ʃ", 0.36, 0.45), SPANS[2])
+    opened = open_affricates(spans, a_stop(burst))
+    assert opened[1].end == opened[2].start == pytest.approx(burst, abs=0.003)
+    assert (opened[0], opened[3]) == (SPANS[0], SPANS[2])
+    assert (opened[1].start, opened[2].end) == (0.3, 0.45)
+
+
+def test_other_neighbours_and_silent_affricates_stay() -> None:
+    quiet = (PhoneSpan("t", 0.3, 0.36), PhoneSpan("s", 0.36, 0.45))
+    assert open_affricates(quiet, np.zeros(16000, np.float32)) == quiet
+    cluster = (PhoneSpan("p", 0.3, 0.36), PhoneSpan("s", 0.36, 0.45))
+    assert open_affricates(cluster, a_stop(0.4)) == cluster
 
 
 def test_a_stop_into_silence_has_none() -> None:

@@ -28,6 +28,9 @@ class EncoderConfig:
     blocks: int = 6
     kernel: int = 15  # frames, odd
     expansion: int = 4
+    # Channels of a second look at the features, as at a picture of time by frequency: a voice whose
+    # formants lie higher shifts what it sees, and changes it little. 0 = none.
+    picture: int = 0
     source: str = ""
     interpolate: str = "before"  # features meet the frame rate "before" or "after" the transformer
     frozen: bool = False  # all of it stays as it is (of the pretrained, the front always does)
@@ -85,7 +88,7 @@ class MeshAttentionConfig:
 class ModelConfig:
     """The whole model. The defaults are the bundled "desk" configuration."""
 
-    content: EncoderConfig = field(default_factory=EncoderConfig)
+    content: EncoderConfig = field(default_factory=lambda: EncoderConfig(picture=16))
     emotion: EncoderConfig = field(
         default_factory=lambda: EncoderConfig(width=96, blocks=4, kernel=41)
     )

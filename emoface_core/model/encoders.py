@@ -28,6 +28,25 @@ class Block(nn.Module):
         return x + self.scale * self.narrow(F.gelu(self.wide(self.norm(y))))
 
 
+class PictureStem(nn.Module):
+    """Two convolutions over time and frequency: log-mel (B, 2N, 80) -> (B, N, width)."""
+
+    reach = 2  # frames of 50 Hz to either side: three of the features
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(1, channels, 3, stride=(1, 2), padding=1)
+        self.coarse = nn.Conv2d(channels, channels, (5, 3), stride=(2, 2), padding=(2, 1))
+        self.mix = nn.Linear(channels * N_MELS // 4, width)
+        self.norm = nn.LayerNorm(width)
+        self.scale = nn.Parameter(torch.zeros(width))  # an encoder without it can be gone on from
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = F.gelu(self.fine(mel[:, None]))  # (B, C, 2N, 40)
+        x = F.gelu(self.coarse(x))  # (B, C, N, 20)
+        return self.scale * self.norm(self.mix(x.transpose(1, 2).flatten(2)))
+
+
 class MelEncoder(nn.Module):
     """Log-mel (B, 2N, 80) at 100 Hz -> features (B, N, width) at 50 Hz; sees a bounded time.
 
@@ -40,11 +59,13 @@ class MelEncoder(nn.Module):
         self.width = config.width
         # Frame i of 50 Hz is at mel frame 2i; the kernel of five is centred there.
         self.stem = nn.Conv1d(N_MELS, config.width, 5, stride=2, padding=2)
+        self.picture = PictureStem(config.picture, config.width) if config.picture else None
         self.blocks = nn.ModuleList(
             Block(config.width, config.kernel, config.expansion) for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
-        self.reach = 1 + config.blocks * (config.kernel // 2)  # frames to either side
+        stems = self.picture.reach if self.picture else 1
+        self.reach = stems + config.blocks * (config.kernel // 2)  # frames to either side
 
     def forward(self, mel: Tensor, frames: int | None = None) -> Tensor:
         features, _ = self.heard(mel)
@@ -58,6 +79,8 @@ class MelEncoder(nn.Module):
         The last blocks know phones and little else; before them voices can still be told apart.
         """
         x = F.gelu(self.stem(mel.transpose(1, 2))).transpose(1, 2)
+        if self.picture is not None:
+            x = x + self.picture(mel)
         deep = x
         for number, block in enumerate(self.blocks, start=1):
             x = block(x)

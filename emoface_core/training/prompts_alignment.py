@@ -8,7 +8,7 @@ something, because accents differ in phones and a mouth does not show in which.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ _MOST_PHONES_A_SECOND = 20.0
 _FEWEST_PHONES_A_SECOND = 2.5
 _LONGEST_PHONE = 0.6  # seconds
 _LEAST_PRIOR = 1e-3
+_PAUSE = 0.2  # seconds of silence that part two phrases
+_MARGIN = 0.25  # seconds of silence that are kept around one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +55,79 @@ class AlignedWord:
     score: float
 
     @property
-    def seconds(self) -> float:
-        return self.spans[-1].end - self.spans[0].start
+    def start(self) -> float:
+        return self.spans[0].start
+
+    @property
+    def end(self) -> float:
+        return self.spans[-1].end
 
 
 def aligned(
     recordings: Iterable[Recording], language: str, engine: Engine, dropped: Counter[str]
 ) -> Iterator[tuple[Recording, tuple[PhoneSpan, ...]]]:
-    """Recordings of one speaker with the times of what their texts say in espeak-ng's `language`.
+    """Phrases of one speaker's recordings with the times of what espeak-ng's `language` makes them.
 
-    Their sound is held in memory until all were heard. What fits badly is counted in `dropped`.
+    A long text is parted at its pauses, so that one word said otherwise costs one phrase. The sound
+    is held in memory until all was heard. What fits badly is counted in `dropped`.
     """
     items = [(item, heard_phones(item.samples, engine)) for item in recordings]
     if not items:
         return
     prior = np.maximum(np.concatenate([heard for _, heard in items]).mean(axis=0), _LEAST_PRIOR)
     for item, heard in items:
-        seconds = len(item.samples) / SAMPLE_RATE
         words = spoken_words(item.text, language)
         try:
-            found = align_words(heard, words, prior, seconds) if words else ()
+            parts = phrases(align_words(heard, words, prior, len(item.samples) / SAMPLE_RATE))
         except InputError:
-            found = ()
-        if not found:
+            parts = []
+        if not parts:
             dropped["not alignable"] += 1
-        elif not trusted(found):
-            dropped["poor alignment"] += 1
+        for number, phrase in enumerate(parts):
+            if trusted(phrase):
+                before = parts[number - 1][-1].end if number else 0.0
+                after = parts[number + 1][0].start if number + 1 < len(parts) else np.inf
+                part, spans = cut(item, phrase, before, after)
+                if len(parts) > 1:
+                    part = replace(part, id=f"{item.id}-{number}", text="")
+                yield part, spans
+            else:
+                dropped["poor alignment"] += 1
+
+
+def phrases(words: Sequence[AlignedWord]) -> list[list[AlignedWord]]:
+    """The words parted at pauses."""
+    parts: list[list[AlignedWord]] = []
+    for word in words:
+        if parts and word.start - parts[-1][-1].end < _PAUSE:
+            parts[-1].append(word)
         else:
-            yield item, tuple(span for word in found for span in word.spans)
+            parts.append([word])
+    return parts
+
+
+def cut(
+    item: Recording, phrase: Sequence[AlignedWord], before: float, after: float
+) -> tuple[Recording, tuple[PhoneSpan, ...]]:
+    """The sound of a phrase with a little of the pauses around it, and its spans in that.
+
+    `before` and `after` (seconds) are where the neighbours end and start.
+    """
+    start = max((before + phrase[0].start) / 2 if before else 0.0, phrase[0].start - _MARGIN)
+    end = min((after + phrase[-1].end) / 2, phrase[-1].end + _MARGIN)
+    first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
+    spans = (span for word in phrase for span in word.spans)
+    moved = tuple(
+        PhoneSpan(s.phone, s.start - first / SAMPLE_RATE, s.end - first / SAMPLE_RATE)
+        for s in spans
+    )
+    return replace(item, samples=item.samples[first:last]), moved
 
 
 def trusted(words: Sequence[AlignedWord]) -> bool:
     """Whether an alignment may be learnt from: it sounds like the text, said by a human."""
     spans = [span for word in words for span in word.spans]
-    lengths = np.array([word.seconds for word in words])
+    lengths = np.array([word.end - word.start for word in words])
     rate = len(spans) / lengths.sum()
     return bool(
         np.average([word.score for word in words], weights=lengths) > _LEAST_SCORE

@@ -22,7 +22,9 @@ from emoface_core.training.prompts_alignment import (
     AlignedWord,
     align_words,
     aligned,
+    cut,
     heard_phones,
+    phrases,
     trusted,
 )
 from emoface_core.training.prompts_phones import read_ipa, spoken_words
@@ -160,6 +162,26 @@ def test_one_word_said_otherwise_is_not_trusted() -> None:
     found = list(align_words(heard(0), words, heard(0).mean(axis=0) + 1e-3, seconds))
     found[3] = AlignedWord(found[3].spans * 2, -4.0)
     assert not trusted(found)
+
+
+def test_a_text_is_parted_at_pauses_and_cut_there() -> None:
+    words, _ = words_and_starts(0)
+    pause = np.zeros(SAMPLE_RATE // 2, np.float32)
+    twice = np.concatenate([samples(0), pause, samples(0)])
+    seconds = len(twice) / SAMPLE_RATE
+    sound = heard_phones(twice, choose_engine())
+    parts = phrases(align_words(sound, words * 2, heard(0).mean(axis=0) + 1e-3, seconds))
+    assert [tuple(s.phone for s in word.spans) for part in parts for word in part] == words * 2
+    again = next(i for i, part in enumerate(parts) if part[0].start > len(samples(0)) / SAMPLE_RATE)
+    last, first = parts[again - 1], parts[again]
+    assert last[-1].end < len(samples(0)) / SAMPLE_RATE < first[0].start
+
+    item, spans = cut(Recording("x", twice, "x", False), first, last[-1].end, np.inf)
+    start = round((first[0].start - spans[0].start) * SAMPLE_RATE)
+    assert np.array_equal(item.samples, twice[start : start + len(item.samples)])
+    assert 0.2 < spans[0].start <= 0.25  # of the pause
+    assert [s.phone for s in spans] == [s.phone for word in first for s in word.spans]
+    assert spans[-1].end <= len(item.samples) / SAMPLE_RATE
 
 
 @needs("espeak-ng")

@@ -22,7 +22,7 @@ from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.face.eyes import MOST_BLINKS
 
 from ..curves.plan import ROOM
-from ..scene import strips
+from ..scene import strips, target
 from . import live
 
 _ABOUT = {
@@ -371,6 +371,11 @@ def chosen_face(context: Context) -> Object | None:
         return chosen
     active = context.object if hasattr(context, "object") else None
     return active if active is not None and active.type == "MESH" else None
+
+
+def usable_face(context: Context) -> Object:
+    """The same; InputError if there is none, or if it cannot be animated."""
+    return target.check(chosen_face(context))
 
 
 CLASSES = (

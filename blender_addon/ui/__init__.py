@@ -3,24 +3,37 @@
 
 import bpy
 
-from . import batch_panel, linked_panel, operators, panels, preferences, preset_panel
+from . import (
+    accent_tools,
+    batch_panel,
+    cue_tools,
+    layer_tools,
+    linked_panel,
+    operators,
+    panels,
+    preferences,
+    preset_panel,
+    style_panels,
+    upkeep,
+)
 
-CLASSES = (*preferences.CLASSES, *operators.CLASSES, *panels.CLASSES)
+# A panel stands behind the one that it is part of.
+_MODULES = (
+    preferences, upkeep, operators, panels, cue_tools, layer_tools, style_panels, accent_tools,
+    linked_panel, preset_panel, batch_panel,
+)  # fmt: skip
+CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
 
 def register() -> None:
     """Tell Blender of all of it. The properties that it shows must be there already."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    linked_panel.register()
-    preset_panel.register()
     batch_panel.register()
 
 
 def unregister() -> None:
     """Take it away, in the opposite order."""
     batch_panel.unregister()
-    preset_panel.unregister()
-    linked_panel.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

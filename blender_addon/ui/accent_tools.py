@@ -1,24 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Accents: words that are stressed and noises that are muted; their buttons and sub-panel."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import bpy
-from bpy.types import Context, Object, Operator, Panel, UILayout, UIList
-
-from emoface_core.errors import InputError
+from bpy.types import Context, Operator, Panel, UIList
 
 from ..control import live
-from ..control.properties import chosen_face
-from ..scene import target
-from .cue_tools import is_face
+from ..control.properties import chosen_face, usable_face
+from . import lists
 from .explained import Explained
+from .sidebar import FacePanel, values
 
 _SECONDS = 0.4  # of a new accent: about a word
-
-
-def _face(context: Context) -> Object:
-    return target.check(chosen_face(context))
 
 
 class EMOFACE_OT_add_accent(Explained, Operator):
@@ -31,20 +24,19 @@ class EMOFACE_OT_add_accent(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be a face."""
-        _face(context)
+        usable_face(context)
 
     def execute(self, context: Context) -> set[str]:
         """Add it, of a strength that can be seen."""
-        face, scene = _face(context), context.scene
+        face, scene = usable_face(context), context.scene
         first = scene.frame_current
         last = first + round(_SECONDS * scene.render.fps / scene.render.fps_base)
         if scene.use_preview_range:
             first, last = scene.frame_preview_start, scene.frame_preview_end
         choices = face.emoface
         with live.together(face):
-            accent = choices.accents.add()
+            accent = lists.add(choices, "accent")
             accent.first, accent.last, accent.strength = first, last, 1.3
-            choices.active_accent = len(choices.accents) - 1
         return {"FINISHED"}
 
 
@@ -58,80 +50,40 @@ class EMOFACE_OT_remove_accent(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """One must be selected."""
-        choices = _face(context).emoface
-        if not 0 <= choices.active_accent < len(choices.accents):
-            raise InputError("No accent is selected.", "Add one, or select one in the list.")
+        lists.check_selected(usable_face(context).emoface, "accent")
 
     def execute(self, context: Context) -> set[str]:
         """Remove it; the next one is selected."""
-        face = _face(context)
-        choices = face.emoface
+        face = usable_face(context)
         with live.together(face):
-            choices.accents.remove(choices.active_accent)
-            choices.active_accent = max(0, min(choices.active_accent, len(choices.accents) - 1))
+            lists.remove(face.emoface, "accent")
         return {"FINISHED"}
 
 
-class EMOFACE_UL_accents(UIList):
+class EMOFACE_UL_accents(lists.ByFrame, UIList):
     """Accents in the order of their frames."""
 
-    def draw_item(
-        self,
-        _context: Context,
-        layout: UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int,
-        _active_data: Any,
-        _active_property: str,
-    ) -> None:
-        """Frames and strength."""
-        row = layout.row(align=True)
-        row.prop(item, "first", text="", emboss=False)
-        row.prop(item, "last", text="", emboss=False)
-        row.prop(item, "strength", text="", emboss=False, slider=True)
-
-    def filter_items(self, _context: Context, data: Any, name: str) -> tuple[list[int], list[int]]:
-        """By their first frame."""
-        frames = [(number, item.first) for number, item in enumerate(getattr(data, name))]
-        return [], bpy.types.UI_UL_list.sort_items_helper(frames, key=lambda pair: pair[1])
+    shown = ("first", "last", "strength")
 
 
-class EMOFACE_PT_accents(Panel):
+class EMOFACE_PT_accents(FacePanel, Panel):
     """Strength of the speech over time."""
 
     bl_idname = "EMOFACE_PT_accents"
     bl_label = "Accents"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
     bl_parent_id = "EMOFACE_PT_speech_style"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """Only for a face that can be animated."""
-        return is_face(context)
 
     def draw(self, context: Context) -> None:
         """The list, and the selected accent below it."""
-        layout = self.layout
         choices = chosen_face(context).emoface
-        row = layout.row()
-        row.template_list(
-            "EMOFACE_UL_accents", "", choices, "accents", choices, "active_accent", rows=2
-        )
-        column = row.column(align=True)
-        column.operator("emoface.add_accent", text="", icon="ADD")
-        column.operator("emoface.remove_accent", text="", icon="REMOVE")
-        if 0 <= choices.active_accent < len(choices.accents):
-            accent = choices.accents[choices.active_accent]
-            column = layout.column()
-            column.use_property_split = True
-            column.use_property_decorate = False
-            for name in ("first", "last", "ease"):
-                column.prop(accent, name)
-            column.prop(accent, "strength", slider=True)
+        lists.draw(self.layout, choices, "accent", rows=2)
+        accent = lists.selected(choices, "accent")
+        if accent is None:
+            return
+        column = values(self.layout)
+        for name in ("first", "last", "ease"):
+            column.prop(accent, name)
+        column.prop(accent, "strength", slider=True)
 
 
 CLASSES = (

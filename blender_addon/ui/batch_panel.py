@@ -40,6 +40,8 @@ from ..scene import casting
 from ..work.batch import Entry, queue
 from ..work.job import desk
 from .explained import Explained
+from .following import Following, check_free, redraw
+from .sidebar import SubPanel
 from .text import characters, wrap
 
 _INTERVAL = 0.05  # seconds between looks at the worker
@@ -92,29 +94,13 @@ def _active_entry(context: Context) -> Entry | None:
     return queue.entry_of(_list(context).scene, row.strip) if row is not None else None
 
 
-def _redraw(context: Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
-
-
-def _check_free() -> None:
-    if queue.busy:
-        raise InputError("The list is being animated.", "Wait until it is done, or cancel it.")
-    if desk.job is not None:
-        raise InputError(
-            f"“{desk.job.face.name}” is being animated.", "Wait until it is done, or cancel it."
-        )
-
-
 class _WhenFree(Explained):
     """For what changes the list: nothing may be under way."""
 
     @classmethod
     def require(cls, context: Context) -> None:
         """The queue must stand still."""
-        _check_free()
+        check_free()
 
 
 class EMOFACE_OT_list_strips(_WhenFree, Operator):
@@ -153,7 +139,7 @@ def _fill(context: Context, scene: str, rows: list[tuple[str, str, str]]) -> Non
         row.name = row.strip = strip
         row.face, row.reason = face, reason
     batch.active, batch.scene = 0, scene
-    _redraw(context)
+    redraw()
 
 
 class EMOFACE_OT_load_table(_WhenFree, Operator, ImportHelper):
@@ -172,8 +158,7 @@ class EMOFACE_OT_load_table(_WhenFree, Operator, ImportHelper):
             listed = jobs.read_list(Path(self.filepath), BakeJob())
             rows = [row for job in listed for row in _rows_of(job, context)]
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.refuse(error)
         _fill(context, compat.sequencer_scene(context).name, rows)
         return {"FINISHED"}
 
@@ -205,7 +190,7 @@ class EMOFACE_OT_remove_row(_WhenFree, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be one."""
-        _check_free()
+        check_free()
         if _active_row(context) is None:
             raise InputError("The list is empty.", "List strips first.")
 
@@ -232,10 +217,8 @@ def _faces_of_list(context: Context) -> list[tuple[Object, list[str]]]:
     return faces
 
 
-class _Works(Explained):
+class _Works(Explained, Following):
     """Works the queue off: in the window from a timer, in background mode to the end."""
-
-    _timer = None
 
     def prepare(self, context: Context) -> None:
         """Put something into the queue. InputError if there is nothing."""
@@ -251,13 +234,11 @@ class _Works(Explained):
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """From a timer, while Blender stays usable."""
-        if bpy.app.background or context.window is None:
+        if self.must_wait(context):
             return self.execute(context)
         if not self._begin(context):
             return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(_INTERVAL, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.follow(context, _INTERVAL)
 
     def modal(self, context: Context, event: Event) -> set[str]:
         """Esc cancels the face that is being animated; the others follow."""
@@ -267,7 +248,7 @@ class _Works(Explained):
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         if self._step():
-            _redraw(context)
+            redraw()
         if queue.busy:
             return {"PASS_THROUGH"}
         return self._end(context)
@@ -275,15 +256,15 @@ class _Works(Explained):
     def cancel(self, context: Context) -> None:
         """Blender ends the operator: the window or the file is closed."""
         queue.abandon()
-        self._stop(context)
+        self.let_go(context)
 
     def _begin(self, context: Context) -> bool:
         try:
             self.prepare(context)
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]  # of Operator
+            self.refuse(error)
             return False
-        _redraw(context)
+        redraw()
         return True
 
     def _step(self) -> bool:
@@ -294,19 +275,14 @@ class _Works(Explained):
             bpy.ops.ed.undo_push(message="EmoFace: Animate")
         return new
 
-    def _stop(self, context: Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-
     def _end(self, context: Context) -> set[str]:
-        self._stop(context)
-        _redraw(context)
+        self.let_go(context)
+        redraw()
         done, failed = queue.count("done"), queue.count("failed")
         text = f"{done} of {len(queue.entries)} faces are animated"
         if failed:
             text += f"; {failed} failed: choose their rows to see why"
-        self.report({"WARNING" if failed else "INFO"}, text)  # type: ignore[attr-defined]
+        self.report({"WARNING" if failed else "INFO"}, text)  # of Operator
         return {"FINISHED"} if done else {"CANCELLED"}
 
 
@@ -319,7 +295,7 @@ class EMOFACE_OT_animate_all(_Works, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """A list with a face in it, and nothing under way."""
-        _check_free()
+        check_free()
         if not _list(context).rows:
             raise InputError("The list is empty.", "List strips first.")
         if not any(row.face for row in _list(context).rows):
@@ -342,7 +318,7 @@ class EMOFACE_OT_retry(_Works, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """Something must have failed."""
-        _check_free()
+        check_free()
         if not queue.count("failed", "cancelled"):
             raise InputError("Nothing failed.")
 
@@ -369,7 +345,7 @@ class EMOFACE_OT_cancel_row(Explained, Operator):
         entry = _active_entry(context)
         if entry is not None:
             queue.cancel(entry)
-        _redraw(context)
+        redraw()
         return {"FINISHED"}
 
 
@@ -388,7 +364,7 @@ class EMOFACE_OT_cancel_all(Explained, Operator):
     def execute(self, context: Context) -> set[str]:
         """Cancel all of it."""
         queue.cancel_all()
-        _redraw(context)
+        redraw()
         return {"FINISHED"}
 
 
@@ -420,16 +396,11 @@ class EMOFACE_UL_rows(UIList):
         row.prop(item, "face", text="", icon="USER", emboss=False, placeholder="Nobody")
 
 
-class EMOFACE_PT_batch(Panel):
+class EMOFACE_PT_batch(SubPanel, Panel):
     """The list, its buttons and its progress."""
 
     bl_idname = "EMOFACE_PT_batch"
     bl_label = "Several Faces"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
-    bl_parent_id = "EMOFACE_PT_main"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
     bl_order = 30
 
     def draw(self, context: Context) -> None:
@@ -500,20 +471,16 @@ CLASSES = (
 
 
 def register() -> None:
-    """Add them to Blender."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
+    """Add the list, and see that it does not outlive the file."""
     WindowManager.emoface_batch = PointerProperty(type=EmoFaceBatch)
     for name in _LISTS:
         getattr(bpy.app.handlers, name).append(_leave_file)
 
 
 def unregister() -> None:
-    """Take them away."""
+    """Take it away."""
     for name in _LISTS:
         if _leave_file in getattr(bpy.app.handlers, name):
             getattr(bpy.app.handlers, name).remove(_leave_file)
     queue.abandon()
     del WindowManager.emoface_batch
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)

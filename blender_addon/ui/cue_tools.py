@@ -3,7 +3,6 @@
 
 from typing import Any, ClassVar
 
-import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context, Object, Operator, Panel, UILayout, UIList
 
@@ -11,24 +10,18 @@ from emoface_core.emotions import AUTO
 from emoface_core.errors import InputError
 
 from ..control import live, markers
-from ..control.properties import chosen_face
+from ..control.properties import chosen_face, usable_face
 from ..curves.cues import cues_of_voice
 from ..curves.motion import Motion
 from ..curves.naming import BakeRecord
 from ..layers import ownership, writer
-from ..scene import target
+from . import lists
 from .explained import Explained
-
-
-def _face(context: Context) -> Object:
-    return target.check(chosen_face(context))
+from .sidebar import FacePanel, values
 
 
 def _cue(context: Context) -> Any:
-    choices = _face(context).emoface
-    if not 0 <= choices.active_cue < len(choices.cues):
-        raise InputError("No cue is selected.", "Add one, or select one in the list.")
-    return choices.cues[choices.active_cue]
+    return lists.check_selected(usable_face(context).emoface, "cue")
 
 
 class EMOFACE_OT_add_cue(Explained, Operator):
@@ -41,11 +34,11 @@ class EMOFACE_OT_add_cue(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be a face."""
-        _face(context)
+        usable_face(context)
 
     def execute(self, context: Context) -> set[str]:
         """Add it, with what is felt there now, to be changed."""
-        face = _face(context)
+        face = usable_face(context)
         choices, frame = face.emoface, context.scene.frame_current
         before = [cue for cue in choices.cues if cue.frame <= frame]
         felt = max(before, key=lambda cue: cue.frame, default=choices)
@@ -53,10 +46,9 @@ class EMOFACE_OT_add_cue(Explained, Operator):
         second, share = (felt.second, felt.share) if before else (live.NONE, 0.5)
         strength = felt.intensity if before else 1.0
         with live.together(face):
-            cue = choices.cues.add()
+            cue = lists.add(choices, "cue")
             cue.frame, cue.emotion, cue.preference = frame, emotion, preference
             cue.second, cue.share, cue.intensity = second, share, strength
-            choices.active_cue = len(choices.cues) - 1
         return {"FINISHED"}
 
 
@@ -74,12 +66,10 @@ class EMOFACE_OT_remove_cue(Explained, Operator):
 
     def execute(self, context: Context) -> set[str]:
         """Remove it; the next one is selected."""
-        face, cue = _face(context), _cue(context)
-        choices = face.emoface
+        face, cue = usable_face(context), _cue(context)
         with live.together(face):
             markers.forget(face, cue)
-            choices.cues.remove(choices.active_cue)
-            choices.active_cue = max(0, min(choices.active_cue, len(choices.cues) - 1))
+            lists.remove(face.emoface, "cue")
         return {"FINISHED"}
 
 
@@ -120,7 +110,7 @@ class EMOFACE_OT_go_to_cue(Explained, Operator):
 
 
 def _heard(context: Context) -> tuple[Object, Motion, BakeRecord]:
-    face = _face(context)
+    face = usable_face(context)
     record, motion = ownership.record_of(face), writer.motion_of(face)
     if record is None or motion is None:
         raise InputError(
@@ -180,7 +170,7 @@ class EMOFACE_OT_cues_from_markers(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """A marker of a cue must have been moved."""
-        face = _face(context)
+        face = usable_face(context)
         if not face.emoface.show_markers:
             raise InputError("The cues have no markers.", "Turn on Show as Markers first.")
         if not markers.moved(face, context.scene):
@@ -188,66 +178,31 @@ class EMOFACE_OT_cues_from_markers(Explained, Operator):
 
     def execute(self, context: Context) -> set[str]:
         """Move them."""
-        face = _face(context)
+        face = usable_face(context)
         with live.together(face):
             for cue, frame in markers.moved(face, context.scene):
                 cue.frame = frame
         return {"FINISHED"}
 
 
-class EMOFACE_UL_cues(UIList):
+class EMOFACE_UL_cues(lists.ByFrame, UIList):
     """Cues in the order of their frames."""
 
-    def draw_item(
-        self,
-        _context: Context,
-        layout: UILayout,
-        _data: Any,
-        item: Any,
-        _icon: int,
-        _active_data: Any,
-        _active_property: str,
-    ) -> None:
-        """Frame, emotion, strength."""
-        row = layout.row(align=True)
-        row.prop(item, "frame", text="", emboss=False)
-        row.prop(item, "emotion", text="", emboss=False)
-        row.prop(item, "intensity", text="", emboss=False, slider=True)
-
-    def filter_items(self, _context: Context, data: Any, name: str) -> tuple[list[int], list[int]]:
-        """By frame."""
-        frames = [(number, item.frame) for number, item in enumerate(getattr(data, name))]
-        return [], bpy.types.UI_UL_list.sort_items_helper(frames, key=lambda pair: pair[1])
+    shown = ("frame", "emotion", "intensity")
 
 
-class EMOFACE_PT_cues(Panel):
+class EMOFACE_PT_cues(FacePanel, Panel):
     """Emotion over time."""
 
     bl_idname = "EMOFACE_PT_cues"
     bl_label = "Emotion Cues"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
-    bl_parent_id = "EMOFACE_PT_main"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
     bl_order = 10
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """Only for a face that can be animated."""
-        return is_face(context)
 
     def draw(self, context: Context) -> None:
         """The list, and the selected cue below it."""
         layout = self.layout
         choices = chosen_face(context).emoface
-        row = layout.row()
-        row.template_list(
-            "EMOFACE_UL_cues", "", choices, "cues", choices, "active_cue", rows=3, maxrows=8
-        )
-        column = row.column(align=True)
-        column.operator("emoface.add_cue", text="", icon="ADD")
-        column.operator("emoface.remove_cue", text="", icon="REMOVE")
+        column = lists.draw(layout, choices, "cue", rows=3)
         column.separator()
         column.operator("emoface.cue_here", text="", icon="TRIA_DOWN_BAR")
         column.operator("emoface.go_to_cue", text="", icon="VIEWZOOM")
@@ -259,15 +214,14 @@ class EMOFACE_PT_cues(Panel):
             hint = layout.row()
             hint.enabled = False
             hint.label(text="Until the first cue the emotion above holds")
-        if 0 <= choices.active_cue < len(choices.cues):
-            draw_cue(layout, choices.cues[choices.active_cue])
+        cue = lists.selected(choices, "cue")
+        if cue is not None:
+            draw_cue(layout, cue)
 
 
 def draw_cue(layout: UILayout, cue: Any) -> None:
     """All of one cue."""
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
+    column = values(layout)
     column.prop(cue, "frame")
     column.prop(cue, "ease")
     column.prop(cue, "emotion")
@@ -277,15 +231,6 @@ def draw_cue(layout: UILayout, cue: Any) -> None:
     if cue.second != live.NONE:
         column.prop(cue, "share", slider=True)
     column.prop(cue, "intensity", slider=True)
-
-
-def is_face(context: Context) -> bool:
-    """Whether the panel is about a face that can be animated."""
-    try:
-        _face(context)
-    except InputError:
-        return False
-    return True
 
 
 CLASSES = (

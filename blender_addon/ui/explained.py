@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Buttons that say why they cannot be pressed."""
+"""Buttons that say why they cannot be pressed, and what went wrong when they were."""
 
 from bpy.types import Context
 
@@ -27,5 +27,10 @@ class Explained:
         """For Blender."""
         reason = cls.disabled_reason(context)
         if reason:
-            cls.poll_message_set(reason)  # type: ignore[attr-defined]  # of bpy.types.Operator
+            cls.poll_message_set(reason)  # of Operator
         return not reason
+
+    def refuse(self, error: EmoFaceError) -> set[str]:
+        """Show what went wrong; what `execute` then returns."""
+        self.report({"ERROR"}, str(error))  # of Operator
+        return {"CANCELLED"}

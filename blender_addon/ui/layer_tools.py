@@ -9,9 +9,8 @@ from bpy.types import Context, Object, Operator
 from emoface_core.errors import InputError
 
 from ..control import live
-from ..control.properties import chosen_face
+from ..control.properties import usable_face
 from ..layers import flatten, ownership, writer
-from ..scene import target
 from .explained import Explained
 
 _GROUPS = (
@@ -20,12 +19,8 @@ _GROUPS = (
 )
 
 
-def _face(context: Context) -> Object:
-    return target.check(chosen_face(context))
-
-
 def _baked(context: Context) -> Object:
-    face = _face(context)
+    face = usable_face(context)
     if ownership.record_of(face) is None:
         raise InputError(
             f"“{face.name}” has no animation by EmoFace.", "Press Animate from Audio first."
@@ -45,11 +40,11 @@ class EMOFACE_OT_reset_style(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be a face."""
-        _face(context)
+        usable_face(context)
 
     def execute(self, context: Context) -> set[str]:
         """Set them back, and the face with them."""
-        face = _face(context)
+        face = usable_face(context)
         group = getattr(face.emoface, self.group)
         with live.together(face):
             for prop in group.bl_rna.properties:

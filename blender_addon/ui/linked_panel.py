@@ -3,7 +3,6 @@
 
 from typing import ClassVar
 
-import bpy
 from bpy.types import Context, Operator, Panel
 
 from emoface_core.errors import InputError
@@ -11,6 +10,7 @@ from emoface_core.errors import InputError
 from ..control.properties import chosen_face
 from ..scene.linked import forgets_choices, make_mesh_local, needs_local_mesh
 from .explained import Explained
+from .sidebar import InSidebar
 from .text import characters, wrap
 
 
@@ -35,14 +35,11 @@ class EMOFACE_OT_make_mesh_local(Explained, Operator):
         return {"FINISHED"}
 
 
-class EMOFACE_PT_linked(Panel):
+class EMOFACE_PT_linked(InSidebar, Panel):
     """For a face from another file."""
 
     bl_idname = "EMOFACE_PT_linked"
     bl_label = "Linked Character"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
     bl_parent_id = "EMOFACE_PT_main"
     bl_order = -10
 
@@ -68,15 +65,3 @@ class EMOFACE_PT_linked(Panel):
 
 
 CLASSES = (EMOFACE_OT_make_mesh_local, EMOFACE_PT_linked)
-
-
-def register() -> None:
-    """Add them to Blender."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)

@@ -9,7 +9,7 @@ from bpy.types import Context, Event, Object, Operator, Scene
 from emoface_core.errors import EmoFaceError, InputError
 
 from .. import compat
-from ..control.properties import chosen_face
+from ..control.properties import chosen_face, usable_face
 from ..curves.join import check_apart
 from ..layers import ownership
 from ..scene import head_object, strips, target
@@ -18,6 +18,9 @@ from ..work import report
 from ..work.job import Job, desk, wish_of
 from ..work.session import chosen_engine, session
 from .explained import Explained
+from .following import Following, check_free, redraw
+
+_INTERVAL = 0.02  # seconds between looks at the worker
 
 
 def check_sounds(context: Context, face: Object) -> None:
@@ -70,36 +73,20 @@ def _chosen_strips(context: Context, face: Object) -> tuple[Scene, list[SoundStr
     return home, [there[name] for name in names]
 
 
-def _check_free() -> None:
-    if desk.job is not None:
-        raise InputError(
-            f"“{desk.job.face.name}” is being animated.", "Wait until it is done, or cancel it."
-        )
-
-
-def redraw(context: Context) -> None:
-    """Show the panel's new state."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
-
-
-class EMOFACE_OT_animate(Explained, Operator):
+class EMOFACE_OT_animate(Explained, Following, Operator):
     """Make the face speak the sound, with the emotion, as shape keys on the timeline"""
 
     bl_idname = "emoface.animate"
     bl_label = "Animate from Audio"
     bl_options: ClassVar = {"UNDO"}
 
-    _timer = None
     _job: Job | None = None
 
     @classmethod
     def require(cls, context: Context) -> None:
         """A face, a sound, and nothing under way."""
-        _check_free()
-        check_sounds(context, target.check(chosen_face(context)))
+        check_free()
+        check_sounds(context, usable_face(context))
 
     def _begin(self, context: Context) -> Job | None:
         face = chosen_face(context)
@@ -110,7 +97,7 @@ class EMOFACE_OT_animate(Explained, Operator):
         except EmoFaceError as error:
             desk.fail(face.name if face else "", error, session.log)
             self.report({"ERROR"}, str(error))
-            redraw(context)
+            redraw()
             return None
         desk.begin(job)
         return job
@@ -123,25 +110,22 @@ class EMOFACE_OT_animate(Explained, Operator):
         try:
             job.run()
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.refuse(error)
         finally:
             desk.end()
-            redraw(context)
+            redraw()
         return self._finished(job)
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Start, and follow it from a timer while Blender stays usable."""
-        if bpy.app.background or context.window is None:
+        if self.must_wait(context):
             return self.execute(context)
         job = self._begin(context)
         if job is None:
             return {"CANCELLED"}
         self._job = job
-        self._timer = context.window_manager.event_timer_add(0.02, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        redraw(context)
-        return {"RUNNING_MODAL"}
+        redraw()
+        return self.follow(context, _INTERVAL)
 
     def modal(self, context: Context, event: Event) -> set[str]:
         """Esc cancels; everything but the timer passes through."""
@@ -151,17 +135,17 @@ class EMOFACE_OT_animate(Explained, Operator):
             return {"CANCELLED"}
         if event.type == "ESC" and event.value == "PRESS" and job.state == "running":
             job.cancel()
-            redraw(context)
+            redraw()
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         if job.step():
-            redraw(context)
+            redraw()
         if job.state == "running":
             return {"PASS_THROUGH"}
         self._stop(context)
         desk.end()
-        redraw(context)
+        redraw()
         if job.state != "done":
             if job.error is not None:
                 kind = "INFO" if job.state == "cancelled" else "ERROR"
@@ -176,9 +160,7 @@ class EMOFACE_OT_animate(Explained, Operator):
         self._stop(context)
 
     def _stop(self, context: Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
+        self.let_go(context)
         self._job = None
 
     def _finished(self, job: Job) -> set[str]:
@@ -205,7 +187,7 @@ class EMOFACE_OT_cancel(Explained, Operator):
         """Ask for the end; the timer sees it come."""
         if desk.job is not None:
             desk.job.cancel()
-        redraw(context)
+        redraw()
         return {"FINISHED"}
 
 
@@ -219,15 +201,15 @@ class EMOFACE_OT_remove_bake(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be a bake of ours."""
-        _check_free()
-        face = target.check(chosen_face(context))
+        check_free()
+        face = usable_face(context)
         if ownership.record_of(face) is None:
             raise InputError(f"“{face.name}” has no animation by EmoFace.")
 
     def execute(self, context: Context) -> set[str]:
         """Remove it."""
         ownership.remove_bake(chosen_face(context))
-        redraw(context)
+        redraw()
         return {"FINISHED"}
 
 
@@ -249,8 +231,7 @@ class EMOFACE_OT_add_head(Explained, Operator):
         try:
             head = head_object.add_head(context)
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.refuse(error)
         context.scene.emoface.face = head
         return {"FINISHED"}
 
@@ -302,7 +283,7 @@ class EMOFACE_OT_dismiss(Operator):
     def execute(self, context: Context) -> set[str]:
         """Forget the failure."""
         desk.failure = None
-        redraw(context)
+        redraw()
         return {"FINISHED"}
 
 

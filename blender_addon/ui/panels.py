@@ -15,18 +15,16 @@ from ..layers import ownership
 from ..scene import strips, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
-from . import accent_tools, cue_tools, layer_tools, operators, style_panels
+from . import operators
+from .sidebar import InSidebar
 from .text import characters, wrap
 
 
-class EMOFACE_PT_main(Panel):
+class EMOFACE_PT_main(InSidebar, Panel):
     """The whole of it."""
 
     bl_idname = "EMOFACE_PT_main"
     bl_label = "EmoFace"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
 
     def draw(self, context: Context) -> None:
         """Face, sound, emotion, button, and what came of it."""
@@ -232,10 +230,4 @@ def _message(
     return column
 
 
-CLASSES = (
-    EMOFACE_PT_main,
-    *cue_tools.CLASSES,
-    *layer_tools.CLASSES,
-    *style_panels.CLASSES,
-    *accent_tools.CLASSES,
-)
+CLASSES = (EMOFACE_PT_main,)

@@ -226,4 +226,4 @@ def _lines(layout: UILayout, lines: tuple[str, ...], icon: str) -> None:
         box.label(text=line, icon=icon if number == 0 else "BLANK1")
 
 
-CLASSES = (EmoFacePreferences, *upkeep.CLASSES)
+CLASSES = (EmoFacePreferences,)

@@ -4,7 +4,6 @@
 from pathlib import Path
 from typing import ClassVar
 
-import bpy
 from bpy.props import StringProperty
 from bpy.types import Context, Event, Menu, Object, Operator, Panel
 from bpy_extras.io_utils import ExportHelper, ImportHelper
@@ -12,13 +11,10 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 from emoface_core.errors import EmoFaceError, InputError
 
 from ..control import presets
-from ..control.properties import chosen_face
+from ..control.properties import chosen_face, usable_face
 from ..scene import target
 from .explained import Explained
-
-
-def _face(context: Context) -> Object:
-    return target.check(chosen_face(context))
+from .sidebar import FacePanel
 
 
 def _other_faces(context: Context) -> list[Object]:
@@ -37,12 +33,7 @@ class _FaceOperator(Explained):
     @classmethod
     def require(cls, context: Context) -> None:
         """A face must be chosen."""
-        _face(context)
-
-    def say(self, error: EmoFaceError) -> set[str]:
-        """Show what went wrong."""
-        self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]  # of Operator
-        return {"CANCELLED"}
+        usable_face(context)
 
     def give(self, preset: presets.Preset, face: Object) -> None:
         """Apply a preset and say what of it is unknown here."""
@@ -50,7 +41,7 @@ class _FaceOperator(Explained):
         text = f"“{preset.name}” is on “{face.name}”"
         if unknown:
             text += f"; this version does not know {', '.join(unknown)}"
-        self.report({"WARNING" if unknown else "INFO"}, text)  # type: ignore[attr-defined]
+        self.report({"WARNING" if unknown else "INFO"}, text)  # of Operator
 
 
 class EMOFACE_OT_save_preset(_FaceOperator, Operator):
@@ -69,10 +60,10 @@ class EMOFACE_OT_save_preset(_FaceOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         """Save it."""
         try:
-            preset = presets.capture(_face(context), self.name.strip())
+            preset = presets.capture(usable_face(context), self.name.strip())
             presets.write(preset, presets.path_of(self.name))
         except EmoFaceError as error:
-            return self.say(error)
+            return self.refuse(error)
         self.report({"INFO"}, f"“{preset.name}” is saved")
         return {"FINISHED"}
 
@@ -89,9 +80,9 @@ class EMOFACE_OT_load_preset(_FaceOperator, Operator):
     def execute(self, context: Context) -> set[str]:
         """Apply it."""
         try:
-            self.give(presets.read(Path(self.filepath)), _face(context))
+            self.give(presets.read(Path(self.filepath)), usable_face(context))
         except EmoFaceError as error:
-            return self.say(error)
+            return self.refuse(error)
         return {"FINISHED"}
 
 
@@ -132,11 +123,11 @@ class EMOFACE_OT_import_preset(_FaceOperator, Operator, ImportHelper):
         """Read, apply, keep."""
         try:
             preset = presets.read(Path(self.filepath))
-            self.give(preset, _face(context))
+            self.give(preset, usable_face(context))
             if not presets.path_of(preset.name).exists():
                 presets.write(preset, presets.path_of(preset.name))
         except EmoFaceError as error:
-            return self.say(error)
+            return self.refuse(error)
         return {"FINISHED"}
 
 
@@ -153,9 +144,9 @@ class EMOFACE_OT_export_preset(_FaceOperator, Operator, ExportHelper):
         """Write it, named as the file."""
         path = Path(self.filepath)
         try:
-            presets.write(presets.capture(_face(context), path.stem), path)
+            presets.write(presets.capture(usable_face(context), path.stem), path)
         except EmoFaceError as error:
-            return self.say(error)
+            return self.refuse(error)
         self.report({"INFO"}, f"Written to {path.name}")
         return {"FINISHED"}
 
@@ -170,20 +161,20 @@ class EMOFACE_OT_copy_style(_FaceOperator, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """A face, and others that are selected."""
-        _face(context)
+        usable_face(context)
         if not _other_faces(context):
             raise InputError("No other face is selected.", "Select the faces to copy to.")
 
     def execute(self, context: Context) -> set[str]:
         """Copy it."""
-        face = _face(context)
+        face = usable_face(context)
         style = presets.capture(face, face.name)
         others = _other_faces(context)
         try:
             for other in others:
                 presets.apply(style, target.check(other))
         except EmoFaceError as error:
-            return self.say(error)
+            return self.refuse(error)
         names = ", ".join(f"“{other.name}”" for other in others)
         self.report({"INFO"}, f"Copied to {names}")
         return {"FINISHED"}
@@ -219,26 +210,12 @@ class EMOFACE_MT_remove_preset(Menu):
             operator.filepath = str(path)
 
 
-class EMOFACE_PT_presets(Panel):
+class EMOFACE_PT_presets(FacePanel, Panel):
     """Save, load and share."""
 
     bl_idname = "EMOFACE_PT_presets"
     bl_label = "Presets"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
-    bl_parent_id = "EMOFACE_PT_main"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
     bl_order = 20
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """For a face."""
-        try:
-            _face(context)
-        except EmoFaceError:
-            return False
-        return True
 
     def draw(self, context: Context) -> None:
         """A menu and the buttons."""
@@ -264,15 +241,3 @@ CLASSES = (
     EMOFACE_MT_remove_preset,
     EMOFACE_PT_presets,
 )
-
-
-def register() -> None:
-    """Add them to Blender."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-
-
-def unregister() -> None:
-    """Take them away."""
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)

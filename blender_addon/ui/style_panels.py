@@ -1,32 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sub-panels for what can be changed after the bake: regions, speech, layers."""
 
-from typing import ClassVar
-
 from bpy.types import Context, Panel, UILayout
 
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH
 from ..layers import gaze_layer, ownership
-from .cue_tools import is_face
+from .sidebar import FacePanel, values
 
 
-class _Sub:
-    """Where all of them are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "EmoFace"
-    bl_parent_id = "EMOFACE_PT_main"
-    bl_options: ClassVar = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: Context) -> bool:
-        """Only for a face that can be animated."""
-        return is_face(context)
-
-
-class EMOFACE_PT_regions(_Sub, Panel):
+class EMOFACE_PT_regions(FacePanel, Panel):
     """Which part of the face shows how much of which emotion."""
 
     bl_idname = "EMOFACE_PT_regions"
@@ -36,7 +19,7 @@ class EMOFACE_PT_regions(_Sub, Panel):
     def draw(self, context: Context) -> None:
         """A strength for each region, and an emotion of the mouth's own."""
         choices = chosen_face(context).emoface
-        column = _column(self.layout)
+        column = values(self.layout)
         for name in ("brows", "eyes", "cheeks", "mouth", "jaw"):
             column.prop(choices.regions, name, slider=True)
         column.separator()
@@ -45,7 +28,7 @@ class EMOFACE_PT_regions(_Sub, Panel):
         column.operator("emoface.reset_style", icon="LOOP_BACK").group = "regions"
 
 
-class EMOFACE_PT_speech_style(_Sub, Panel):
+class EMOFACE_PT_speech_style(FacePanel, Panel):
     """How it is spoken."""
 
     bl_idname = "EMOFACE_PT_speech_style"
@@ -55,7 +38,7 @@ class EMOFACE_PT_speech_style(_Sub, Panel):
     def draw(self, context: Context) -> None:
         """Strength, mouth, smoothing, time."""
         style = chosen_face(context).emoface.speech_style
-        column = _column(self.layout)
+        column = values(self.layout)
         for name in ("strength", "jaw_opening", "lip_opening", "lip_closing", "rounding"):
             column.prop(style, name, slider=True)
         column.separator()
@@ -66,7 +49,7 @@ class EMOFACE_PT_speech_style(_Sub, Panel):
         column.operator("emoface.reset_style", icon="LOOP_BACK").group = "speech_style"
 
 
-class EMOFACE_PT_eyes(_Sub, Panel):
+class EMOFACE_PT_eyes(FacePanel, Panel):
     """Blinks and gaze."""
 
     bl_idname = "EMOFACE_PT_eyes"
@@ -80,7 +63,7 @@ class EMOFACE_PT_eyes(_Sub, Panel):
     def draw(self, context: Context) -> None:
         """How often, how far, and when."""
         face = chosen_face(context)
-        column = _column(self.layout)
+        column = values(self.layout)
         column.active = face.emoface.eyes.show
         for name in ("blinks_per_minute", "gaze"):
             column.prop(face.emoface.eyes, name, slider=True)
@@ -89,7 +72,7 @@ class EMOFACE_PT_eyes(_Sub, Panel):
             self.layout.label(text="Animate again to get them", icon="INFO")
 
 
-class EMOFACE_PT_layers(_Sub, Panel):
+class EMOFACE_PT_layers(FacePanel, Panel):
     """Speech and emotion as layers, and making them the artist's own."""
 
     bl_idname = "EMOFACE_PT_layers"
@@ -118,13 +101,6 @@ class EMOFACE_PT_layers(_Sub, Panel):
         column = layout.column(align=True)
         column.operator("emoface.thin_curves", icon="IPO_LINEAR")
         column.operator("emoface.to_plain_keys", icon="SHAPEKEY_DATA")
-
-
-def _column(layout: UILayout) -> UILayout:
-    column = layout.column()
-    column.use_property_split = True
-    column.use_property_decorate = False
-    return column
 
 
 def _eye(row: UILayout, choices: object, name: str) -> None:

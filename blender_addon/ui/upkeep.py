@@ -21,6 +21,7 @@ from ..work.environment import Making
 from ..work.job import desk
 from ..work.session import chosen_engine, session
 from .explained import Explained
+from .following import Following, check_free, redraw
 
 _TEST_SECONDS = 150
 _TEST_CLIP = Path(emoface_core.__file__).parent / "assets" / "demo.flac"
@@ -31,18 +32,6 @@ _TICK = 0.2
 def blenders_python() -> str:
     """The Python that Blender runs its scripts with."""
     return sys.executable
-
-
-def _check_free() -> None:
-    if desk.job is not None:
-        raise InputError("A face is being animated.", "Wait until it is done, or cancel it.")
-
-
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "PREFERENCES":
-                area.tag_redraw()
 
 
 # ------------------------------------------------------------------------------ the test
@@ -63,13 +52,12 @@ class Found:
 found = Found()
 
 
-class EMOFACE_OT_test_engine(Explained, Operator):
+class EMOFACE_OT_test_engine(Explained, Following, Operator):
     """Start the engine, animate a short clip, and show what was found"""
 
     bl_idname = "emoface.test_engine"
     bl_label = "Test"
 
-    _timer = None
     _client: WorkerClient
     _about: tuple[str, ...] = ()
     _began = 0.0
@@ -78,15 +66,13 @@ class EMOFACE_OT_test_engine(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """The worker must be free."""
-        _check_free()
+        check_free()
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Start it, and look from a timer."""
         if not self._start():
             return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
+        return self.follow(context, 0.1)
 
     def modal(self, context: Context, event: Event) -> set[str]:
         """Until it has answered."""
@@ -97,14 +83,12 @@ class EMOFACE_OT_test_engine(Explained, Operator):
         elif not self._look():
             return {"PASS_THROUGH"}
         self.cancel(context)
-        _redraw()
+        redraw("PREFERENCES")
         return {"FINISHED"}
 
     def cancel(self, context: Context) -> None:
         """Blender ends the operator, or the test is over."""
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
+        self.let_go(context)
 
     def execute(self, context: Context) -> set[str]:
         """Wait for the answer: in background mode."""
@@ -136,7 +120,7 @@ class EMOFACE_OT_test_engine(Explained, Operator):
                 found.say("busy", *self._about, "Animating a short clip…")
                 self._sent = time.monotonic()
                 self._client.submit(audio=_TEST_CLIP, fps=_TEST_FPS)
-                _redraw()
+                redraw("PREFERENCES")
             elif isinstance(event, Failed):
                 found.say("bad", event.error.message, event.error.hint)
                 return True
@@ -202,7 +186,7 @@ def _tick() -> float | None:
     if making is None:
         return None
     if making.poll():
-        _redraw()
+        redraw("PREFERENCES")
     if making.state == "running":
         return _TICK
     _made(making)
@@ -216,7 +200,7 @@ def _made(making: Making) -> None:
         log(line)
     if making.state == "done" and desk.job is None:
         session.close()
-    _redraw()
+    redraw("PREFERENCES")
 
 
 class EMOFACE_OT_make_environment(Explained, Operator):
@@ -259,8 +243,7 @@ class EMOFACE_OT_make_environment(Explained, Operator):
         try:
             making.start(online=bpy.app.online_access)
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return self.refuse(error)
         workshop.begin(making)
         if not bpy.app.background:
             return {"FINISHED"}
@@ -293,7 +276,7 @@ class EMOFACE_OT_cancel_environment(Explained, Operator):
         """End the process."""
         if workshop.making is not None:
             workshop.making.cancel()
-        _redraw()
+        redraw("PREFERENCES")
         return {"FINISHED"}
 
 
@@ -306,7 +289,7 @@ class EMOFACE_OT_remove_environment(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be one of ours, and nobody in it."""
-        _check_free()
+        check_free()
         if workshop.busy:
             raise InputError("The environment is being made.", "Cancel that first.")
         chosen = preferences()
@@ -325,9 +308,8 @@ class EMOFACE_OT_remove_environment(Explained, Operator):
         try:
             environment.remove(preferences().environment_folder())
         except EmoFaceError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        _redraw()
+            return self.refuse(error)
+        redraw("PREFERENCES")
         return {"FINISHED"}
 
 
@@ -343,7 +325,7 @@ class EMOFACE_OT_free_memory(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be an idle worker."""
-        _check_free()
+        check_free()
         if not session.running:
             raise InputError("The engine is not running, so it holds no memory.")
 
@@ -351,7 +333,7 @@ class EMOFACE_OT_free_memory(Explained, Operator):
         """End it."""
         session.close()
         found.lines = ()
-        _redraw()
+        redraw("PREFERENCES")
         return {"FINISHED"}
 
 
@@ -364,7 +346,7 @@ class EMOFACE_OT_clear_files(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """Not in the middle of a job."""
-        _check_free()
+        check_free()
 
     def execute(self, context: Context) -> set[str]:
         """End the worker, whose files go with it, then delete what is old."""
@@ -374,7 +356,7 @@ class EMOFACE_OT_clear_files(Explained, Operator):
         text = f"{left} in use by another Blender, perhaps" if left else "Nothing is left"
         self.report({"INFO"}, f"Working files deleted. {text}.")
         _sizes.clear()
-        _redraw()
+        redraw("PREFERENCES")
         return {"FINISHED"}
 
 

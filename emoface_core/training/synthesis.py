@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE, read_audio
@@ -37,6 +38,10 @@ _GAP_SECONDS = 0.07
 _SILENT = 0.003  # espeak-ng's closures are digital silence
 
 FLITE_VOICES = ("slt", "awb", "rms")  # kal16's times drift by up to 0.14 s: not used
+
+_LEAP = 45000  # no sound leaps so far from sample to sample
+_OVERFLOW_SECONDS = 0.002
+_MOST_OVERFLOW = 56000
 
 
 class SynthesisError(EmoFaceError):
@@ -160,9 +165,32 @@ def _read_festival(sound: Path, labels: Path, text: str, voice: FestivalVoice) -
             if segments and segments[-1][0] == parts[2]:
                 segments.pop()  # a long consonant is written twice, but has one closure
             segments.append((parts[2], float(parts[0])))
-    samples = read_audio(sound)
+    samples = _read_overflown(sound)
     spans = _spans_from_ends(segments, len(samples), voice.convert)
     return Speech(samples, open_affricates(spans, samples), text)
+
+
+def _read_overflown(path: Path) -> NDArray[np.float32]:
+    """A sound of festival's, at 16 kHz, at most full scale.
+
+    Where loud vowels exceed 16 bits, festival lets the numbers run over to the other sign, which
+    crackles: what lies between a leap and the leap back is put where it belongs.
+    """
+    samples, rate = soundfile.read(path, dtype="int16")
+    wide = samples.astype(np.int64)
+    steps = np.diff(wide)
+    opened: int | None = None
+    for leap in np.flatnonzero(np.abs(steps) > _LEAP).tolist():
+        if opened is not None and steps[opened] * steps[leap] < 0:
+            within = wide[opened + 1 : leap + 1]
+            mended = within - 65536 * np.sign(steps[opened])
+            if len(within) < _OVERFLOW_SECONDS * rate and np.abs(mended).max() < _MOST_OVERFLOW:
+                within[:] = mended
+                opened = None
+                continue
+        opened = leap
+    found = resample((wide / 32768).astype(np.float32), rate, SAMPLE_RATE)
+    return found / max(1.0, float(np.abs(found).max()))
 
 
 def _spans_from_ends(

@@ -126,6 +126,21 @@ def test_a_long_consonant_is_one_closure(tmp_path: Path) -> None:
     assert (spans[1].start, spans[1].end) == (0.1, 0.3)
 
 
+def test_vowels_too_loud_for_16_bits_are_mended(tmp_path: Path) -> None:
+    t = np.arange(16000) / 16000
+    true = 45000 * np.sin(2 * np.pi * 200 * t) * np.minimum(1, 8 * t)
+    soundfile.write(tmp_path / "x.wav", true.astype(np.int64).astype(np.int16), SAMPLE_RATE)
+    read = synthesis._read_overflown(tmp_path / "x.wav")
+    assert read.dtype == np.float32
+    assert np.abs(read - true / np.abs(true).max()).max() < 0.01
+
+
+def test_what_is_not_too_loud_stays(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(-20000, 20000, 16000).astype(np.int16)
+    soundfile.write(tmp_path / "x.wav", noise, SAMPLE_RATE)
+    assert np.array_equal(synthesis._read_overflown(tmp_path / "x.wav"), noise / np.float32(32768))
+
+
 def test_a_missing_voice_is_said_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     if not synthesis.available("festival"):
         pytest.skip("festival is not here: apt-get install festival")

@@ -45,7 +45,7 @@ class SpeltWord:
 # Between words: a pause, or something that was not written down.
 GAP = Sound(((SILENCE, 1.0), ("ʔ", 0.5)), others=_HARDLY, optional=True)
 # Figures and signs that are read out in words nobody wrote: any sound, for as long as it takes.
-_ANYTHING = Sound(((SILENCE, 0.01),), others=0.15)
+_ANYTHING = Sound(((SILENCE, 0.01),), others=0.3)
 
 # Sounds in their order, each as "likely phones|possible phones"; a "?" in front: may be left out.
 _VOWELS = "iɪeɛæaɑɔoʊuʌəɜyøœ"

@@ -62,6 +62,7 @@ def test_a_report_is_written(files, capsys):
         (["pred.npz", "nothing.npz"], "no file"),
         (["pred.npz", "longer.npz"], "not the same clip"),
         (["--speech"], "needs --data"),
+        (["--words"], "needs --data"),
         (["--speech", "--data", ".", "--sets", "emodb,moon"], "no set “moon”"),
         (["--speech", "--data", ".", "--who", "me"], "no performer “me”"),
         (["--speed"], "Unrecognized"),

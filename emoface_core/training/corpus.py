@@ -30,6 +30,7 @@ from emoface_core.training import (
     nonspeech,
     prompts,
     prompts_alignment,
+    prompts_letters,
     speech_sets,
     synthesis,
 )
@@ -182,6 +183,14 @@ def _asterisk(context: BuildContext) -> Iterator[Utterance]:
         found = prompts_alignment.aligned(items, speaker.voice, engine, context.dropped)
         for item, spans in found:
             yield _recorded(item, "asterisk", spans)
+
+
+def _klettres(context: BuildContext) -> Iterator[Utterance]:
+    engine = choose_engine()
+    for language, voice in prompts_letters.LANGUAGES.items():
+        items = prompts_letters.recordings(language, context.packages)
+        for item, spans in prompts_alignment.aligned(items, voice, engine, context.dropped):
+            yield _recorded(item, "klettres", spans)
 
 
 def _facegood(context: BuildContext) -> Iterator[Utterance]:
@@ -384,6 +393,11 @@ SOURCES: dict[str, Source] = {
     "espeak": Source(_espeak, "espeak-ng (GPL program; its sound is free)", "by the voice", 1.2),
     "asterisk": Source(
         _asterisk, prompts.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
+    ),
+    "klettres": Source(
+        _klettres,
+        prompts_letters.LICENCE,
+        "forced alignment by the bundled model, texts by espeak-ng",
     ),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(
@@ -673,7 +687,7 @@ def main(argv: list[str]) -> int:
         "--packages",
         type=Path,
         default=Path("/"),
-        help="folder that Debian's asterisk-core-sounds-* were unpacked into (default: installed)",
+        help="folder that Debian's packages were unpacked into (default: installed ones)",
     )
     telling = commands.add_parser("info", help="what a corpus holds")
     telling.add_argument("folder", type=Path)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from emoface_core.audio.files import SAMPLE_RATE, read_audio
 from emoface_core.engine.choose import choose_engine
 from emoface_core.errors import InputError
-from emoface_core.training import synthesis
+from emoface_core.training import prompts_letters, synthesis
 from emoface_core.training.phones import from_arpabet
 from emoface_core.training.prompts import PROMPT_SETS, read_texts, recordings
 from emoface_core.training.prompts_alignment import (
@@ -193,3 +194,20 @@ def test_what_cannot_be_aligned_is_counted() -> None:
     wordless = Recording("b", np.zeros(SAMPLE_RATE, np.float32), "a", False, "…")
     assert not list(aligned([silent, wordless], "en-us", choose_engine(), dropped))
     assert dropped == {"not alignable": 2}
+
+
+def test_letters_are_read_from_their_list(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as problem:
+        next(prompts_letters.recordings("de", tmp_path))
+    assert prompts_letters.PACKAGE in problem.value.hint
+    folder = tmp_path / "usr/share/klettres/de"
+    (folder / "alpha").mkdir(parents=True)
+    soundfile.write(folder / "alpha/ae.ogg", np.zeros(4000, np.float32), SAMPLE_RATE)
+    (folder / "sounds.xml").write_text(
+        '<alphabet><sound name="A" file="de/alpha/lost.ogg" />\n'
+        '\t<sound name="Ä"   file="de/alpha/ae.ogg" /></alphabet>',
+        encoding="utf-8",
+    )
+    (only,) = prompts_letters.recordings("de", tmp_path)
+    assert (only.id, only.text, only.held_out) == ("de/alpha/ae", "ä", False)
+    assert len(only.samples) == 4000

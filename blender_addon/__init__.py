@@ -21,7 +21,7 @@ from bpy.app.handlers import persistent
 from . import ui
 from .command import cli
 from .control import properties
-from .ui.upkeep import workshop
+from .ui.workshop import workshop
 from .work.job import desk
 from .work.session import session
 

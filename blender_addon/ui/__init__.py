@@ -7,6 +7,7 @@ from . import (
     accent_tools,
     batch_panel,
     cue_tools,
+    engine_test,
     layer_tools,
     linked_panel,
     operators,
@@ -15,11 +16,13 @@ from . import (
     preset_panel,
     style_panels,
     upkeep,
+    workshop,
 )
 
 # A panel stands behind the one that it is part of.
 _MODULES = (
-    preferences, upkeep, operators, panels, cue_tools, layer_tools, style_panels, accent_tools,
+    preferences, engine_test, workshop, upkeep,
+    operators, panels, cue_tools, layer_tools, style_panels, accent_tools,
     linked_panel, preset_panel, batch_panel,
 )  # fmt: skip
 CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The add-on's preferences: which engine runs where, its environment, its memory and files."""
 
+import sys
 from pathlib import Path
 
 import bpy
@@ -11,6 +12,10 @@ from .. import folders, installed
 from ..work import environment
 from ..work.session import Engine, session
 from . import upkeep
+from .engine_test import found
+from .workshop import workshop
+
+_BLENDERS_PYTHON = sys.executable
 
 
 class EmoFacePreferences(AddonPreferences):
@@ -79,7 +84,7 @@ class EmoFacePreferences(AddonPreferences):
         """The environment that these choices describe."""
         return environment.Recipe(
             folder=self.environment_folder(),
-            python=bpy.path.abspath(self.base) or upkeep.blenders_python(),
+            python=bpy.path.abspath(self.base) or _BLENDERS_PYTHON,
             kind=self.kind,
             wheels=bpy.path.abspath(self.wheels),
         )
@@ -113,11 +118,11 @@ class EmoFacePreferences(AddonPreferences):
         column.separator()
         row = _indented(column)
         row.operator("emoface.test_engine", icon="CHECKMARK")
-        if not upkeep.found.lines:
+        if not found.lines:
             return
         box = _indented(column).box().column(align=True)
-        for number, line in enumerate(upkeep.found.lines):
-            icon = _TEST_ICONS[upkeep.found.state] if number == 0 else "BLANK1"
+        for number, line in enumerate(found.lines):
+            icon = _TEST_ICONS[found.state] if number == 0 else "BLANK1"
             box.label(text=line, icon=icon)
 
     def _draw_environment(self, layout: UILayout) -> None:
@@ -128,7 +133,7 @@ class EmoFacePreferences(AddonPreferences):
         body = _part(layout, self, "show_environment", _SUMMARY[state])
         if body is None:
             return
-        making = upkeep.workshop.making
+        making = workshop.making
         if making is not None and making.state == "running":
             row = body.row(align=True)
             row.progress(factor=making.fraction, text=f"{making.text}…")
@@ -150,7 +155,7 @@ class EmoFacePreferences(AddonPreferences):
     def _draw_making(self, body: UILayout, state: environment.State) -> None:
         body.prop(self, "kind")
         body.prop(self, "folder", placeholder=str(self.environment_folder()))
-        body.prop(self, "base", placeholder=upkeep.blenders_python())
+        body.prop(self, "base", placeholder=_BLENDERS_PYTHON)
         body.prop(self, "wheels", placeholder="From the internet")
         row = _indented(body).row(align=True)
         text = "Go On Making…" if state == "unfinished" else "Make a PyTorch Environment…"

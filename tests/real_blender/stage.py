@@ -16,7 +16,7 @@ import numpy as np
 
 HERE = Path("/tmp/emoface")
 addon = "bl_ext.user_default.emoface"
-desk = importlib.import_module(f"{addon}.job").desk
+desk = importlib.import_module(f"{addon}.work.job").desk
 
 
 def window():
@@ -164,7 +164,7 @@ def show_preferences():
 
 def open_parts():
     """Open both parts of the preferences: Blender does not say which property a heading is."""
-    chosen = importlib.import_module(f"{addon}.upkeep").preferences(bpy.context)
+    chosen = importlib.import_module(f"{addon}.installed").preferences()
     chosen.show_environment = chosen.show_files = True
 
 
@@ -185,7 +185,7 @@ def clipboard():
 
 def found():
     """What the preferences show of the last test."""
-    kept = importlib.import_module(f"{addon}.upkeep").found
+    kept = importlib.import_module(f"{addon}.ui.engine_test").found
     return {"state": kept.state, "lines": kept.lines}
 
 

@@ -12,7 +12,7 @@ import bpy
 import pytest
 
 from blender_addon import folders, installed
-from blender_addon.ui import upkeep
+from blender_addon.ui.engine_test import found
 from blender_addon.work import report
 from blender_addon.work.job import Failure
 from blender_addon.work.session import Engine, session
@@ -27,8 +27,8 @@ def addon(empty_blender: None) -> Iterator[bpy.types.AddonPreferences]:
 
 def test_the_test_shows_engine_versions_and_speed(addon) -> None:
     assert bpy.ops.emoface.test_engine() == {"FINISHED"}
-    assert upkeep.found.state == "good"
-    engine, model, python, speed = upkeep.found.lines
+    assert found.state == "good"
+    engine, model, python, speed = found.lines
     assert re.fullmatch(r"ONNX Runtime \S+ on cpu is ready, after [\d.]+ s", engine)
     assert "8 emotions" in model
     assert "Python 3." in python
@@ -45,8 +45,8 @@ def test_an_engine_that_does_not_start_is_said(addon) -> None:
     addon.python = "/nowhere/python"
     with pytest.raises(RuntimeError, match="could not be started"):
         bpy.ops.emoface.test_engine()
-    assert upkeep.found.state == "bad"
-    assert len(upkeep.found.lines) == 2, "what, and what to do"
+    assert found.state == "bad"
+    assert len(found.lines) == 2, "what, and what to do"
 
 
 def test_logs_are_few_and_short(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ import pytest
 
 import blender_addon
 from blender_addon import installed
-from blender_addon.ui import upkeep
+from blender_addon.ui import workshop
 from blender_addon.work import environment
-from blender_addon.work.environment import MARKER, Making, Recipe, Tally, interpreter, state_of
+from blender_addon.work.environment import MARKER, Recipe, interpreter, state_of
+from blender_addon.work.making import DOWNLOADS, Making
+from blender_addon.work.pip_says import Tally
 from emoface_core.errors import InputError
 
 ROOT = Path(blender_addon.__file__).resolve().parent.parent
@@ -99,7 +101,7 @@ def test_is_made_and_works(whole: Making) -> None:
     marker = environment.read_marker(folder)
     assert marker.found == whole.text
     assert marker.megabytes > 1
-    assert not (folder / environment.DOWNLOADS).exists()
+    assert not (folder / DOWNLOADS).exists()
     command = [environment.ready_python(folder), "-I", "-c", "import second; print(second.A)"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "second works"
@@ -130,7 +132,7 @@ def test_what_was_cut_off_while_it_was_unpacked_is_made_whole(copied: Recipe) ->
     (site / "first-1.0.dist-info" / "RECORD").unlink()  # pip would think it whole
     (site / "first.py").unlink()
     digest = environment.read_marker(copied.folder).digest
-    environment._write_marker(copied.folder, environment.Marker(digest, ("venv",)))
+    environment.write_marker(copied.folder, environment.Marker(digest, ("venv",)))
     config = copied.folder / "pyvenv.cfg"
     before = config.stat().st_mtime_ns
     again = made(copied)
@@ -199,7 +201,7 @@ def test_a_python_that_cannot_make_one(recipe: Recipe, tmp_path: Path, python, s
 
 def test_a_package_that_is_not_there(copied: Recipe) -> None:
     digest = environment.read_marker(copied.folder).digest
-    environment._write_marker(copied.folder, environment.Marker(digest, ("venv", "first==1.0")))
+    environment.write_marker(copied.folder, environment.Marker(digest, ("venv", "first==1.0")))
     (Path(copied.wheels) / "second-1.0-py3-none-any.whl").unlink()
     making = made(copied)
     assert making.state == "failed"
@@ -267,13 +269,13 @@ def reason(operator: type) -> str:
 
 
 def test_the_button_says_that_blender_is_offline(preferences) -> None:
-    said = reason(upkeep.EMOFACE_OT_make_environment)
+    said = reason(workshop.EMOFACE_OT_make_environment)
     assert bpy.app.online_access == (said == "")
     if not bpy.app.online_access:
         with pytest.raises(RuntimeError, match="stay offline"):
             bpy.ops.emoface.make_environment()
-    assert reason(upkeep.EMOFACE_OT_remove_environment).startswith("There is no environment")
-    assert reason(upkeep.EMOFACE_OT_cancel_environment) == "Nothing is under way."
+    assert reason(workshop.EMOFACE_OT_remove_environment).startswith("There is no environment")
+    assert reason(workshop.EMOFACE_OT_cancel_environment) == "Nothing is under way."
 
 
 def test_the_buttons_make_and_remove(preferences, tmp_path: Path) -> None:
@@ -281,7 +283,7 @@ def test_the_buttons_make_and_remove(preferences, tmp_path: Path) -> None:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     preferences.wheels = str(wheels)
-    assert reason(upkeep.EMOFACE_OT_make_environment) == ""
+    assert reason(workshop.EMOFACE_OT_make_environment) == ""
     with pytest.raises(RuntimeError, match="There is no numpy=="):
         bpy.ops.emoface.make_environment()
     folder = Path(preferences.folder)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon.command import jobs
-from blender_addon.command.jobs import BakeJob, Result
+from blender_addon.command import jobs, results
+from blender_addon.command.jobs import BakeJob
+from blender_addon.command.results import Result
 from emoface_core.errors import InputError
 
 
@@ -93,32 +94,32 @@ def done(tmp_path: Path) -> tuple[Path, BakeJob]:
     save = tmp_path / "out.blend"
     save.write_bytes(b"blend")
     job = BakeJob(id="shot", open=str(tmp_path / "in.blend"), audio="a.wav", save=str(save))
-    path = jobs.result_path(tmp_path / "results", job, 3)
-    saved = jobs.digest_of_file(save)
-    jobs.write_result(path, Result(job, "done", fingerprint="f", source="s", saved=saved))
+    path = results.result_path(tmp_path / "results", job, 3)
+    saved = results.digest_of_file(save)
+    results.write_result(path, Result(job, "done", fingerprint="f", source="s", saved=saved))
     return path, job
 
 
 def test_a_result_is_believed_while_nothing_changed(done: tuple[Path, BakeJob]) -> None:
     path, job = done
     assert path.name == "shot.json"
-    assert jobs.is_done(path, job, "f", "s")
-    assert not jobs.is_done(path, job, "other sound", "s")
-    assert not jobs.is_done(path, job, "f", "other scene")
+    assert results.is_done(path, job, "f", "s")
+    assert not results.is_done(path, job, "other sound", "s")
+    assert not results.is_done(path, job, "f", "other scene")
     Path(job.save).write_bytes(b"changed by hand")
-    assert not jobs.is_done(path, job, "f", "s")
+    assert not results.is_done(path, job, "f", "s")
     Path(job.save).unlink()
-    assert not jobs.is_done(path, job, "f", "s")
+    assert not results.is_done(path, job, "f", "s")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"emoface_result": 2, "state": "done"}'])
 def test_a_damaged_result_is_not_believed(done: tuple[Path, BakeJob], text: str) -> None:
     path, job = done
     path.write_text(text)
-    assert not jobs.is_done(path, job, "f", "s")
+    assert not results.is_done(path, job, "f", "s")
 
 
 def test_a_file_that_is_saved_over_itself_is_done(done: tuple[Path, BakeJob]) -> None:
     path, job = done
     job = replace(job, open=job.save)
-    assert jobs.is_done(path, job, "f", jobs.digest_of_file(Path(job.save)))
+    assert results.is_done(path, job, "f", results.digest_of_file(Path(job.save)))

@@ -13,10 +13,12 @@ import pytest
 
 import blender_addon
 from blender_addon import compat
-from blender_addon.command import cli
-from blender_addon.command.cli import BakeJob
+from blender_addon.command import baking, cli, stage
+from blender_addon.command.baking import choices_known
+from blender_addon.command.jobs import BakeJob
 from blender_addon.layers import ownership
 from blender_addon.scene import head_object
+from blender_addon.work.session import Engine
 from emoface_core.engine import animate as engine
 from emoface_core.errors import InputError
 
@@ -159,7 +161,7 @@ def test_the_emotion_must_be_one(voice: Path, capsys: pytest.CaptureFixture[str]
                                            (60, 60), (23.976, 24 / 1.001)])  # fmt: skip
 def test_the_frame_rate_is_exact(fps: float, rate: float) -> None:
     scene = bpy.context.scene
-    cli._set_rate(scene, fps)
+    stage.set_rate(scene, fps)
     assert scene.render.fps / scene.render.fps_base == pytest.approx(rate, rel=1e-6)
 
 
@@ -170,7 +172,7 @@ def test_every_frame_is_what_the_engine_made(voice: Path, fps: float) -> None:
     points = np.empty(5023 * 3, np.float32)
     face.data.vertices.foreach_get("co", points)
     face.data.vertices.foreach_set("co", (points.reshape(-1, 3)[:, [1, 2, 0]] * 100).ravel())
-    cli.bake(BakeJob(audio=str(voice), emotion="happy", fps=fps, start_frame=11), cli.Engine())
+    baking.bake(BakeJob(audio=str(voice), emotion="happy", fps=fps, start_frame=11), Engine())
     rate = bpy.context.scene.render.fps / bpy.context.scene.render.fps_base
     wanted = offsets_of_engine(voice, rate)
     upright = wanted[..., [0, 2, 1]] * [1, -1, 1]
@@ -200,7 +202,7 @@ def test_a_trimmed_and_shifted_strip_is_the_same_motion_later(tmp_path: Path) ->
     strip = compat.new_sound_strip(scene, "line", str(voice), 1, 41)
     strip.frame_offset_start, strip.frame_offset_end = 25, 12
     face = head_object.add_head(bpy.context, "Ada")
-    record = cli.bake(BakeJob(strip="line", emotion="sad"), cli.Engine())
+    record = baking.bake(BakeJob(strip="line", emotion="sad"), Engine())
     assert (record.first_frame, record.frames) == (66, 38)
     part = tmp_path / "part.wav"
     with wave.open(str(voice), "rb") as file:
@@ -210,7 +212,7 @@ def test_a_trimmed_and_shifted_strip_is_the_same_motion_later(tmp_path: Path) ->
         file.setparams((1, 2, 16000, 0, "NONE", "not compressed"))
         file.writeframes(sound)
     trimmed = [evaluated(face, 66 + t) for t in range(0, 38, 3)]
-    cli.bake(BakeJob(audio=str(part), emotion="sad", start_frame=1), cli.Engine())
+    baking.bake(BakeJob(audio=str(part), emotion="sad", start_frame=1), Engine())
     whole = [evaluated(face, 1 + t) for t in range(0, 38, 3)]
     assert max(np.abs(a - b).max() for a, b in zip(trimmed, whole, strict=True)) < 2e-4
 
@@ -225,7 +227,7 @@ def test_of_two_heads_one_must_be_named(voice: Path) -> None:
     head_object.add_head(bpy.context, "Ada")
     head_object.add_head(bpy.context, "Ben")
     with pytest.raises(InputError, match="Give --object with one of: Ada, Ben"):
-        cli.bake(BakeJob(audio=str(voice)), cli.Engine())
+        baking.bake(BakeJob(audio=str(voice)), Engine())
 
 
 @pytest.fixture
@@ -299,16 +301,16 @@ def test_jobs_on_one_file_are_saved_together_and_not_done_twice(
 def test_a_preset_and_the_faces_own_choices(voice: Path, tmp_path: Path) -> None:
     preset = tmp_path / "wütend.json"
     preset.write_text('{"emoface_preset": 1, "values": {"emotion": "angry", "intensity": 0.5}}')
-    with cli._properties():
+    with choices_known():
         face = head_object.add_head(bpy.context, "Ada")
         face.emoface.emotion = "sad"
-        assert cli.bake(BakeJob(audio=str(voice)), cli.Engine()).emotion == "sad"
+        assert baking.bake(BakeJob(audio=str(voice)), Engine()).emotion == "sad"
         assert (
-            cli.bake(BakeJob(audio=str(voice), preset=str(preset)), cli.Engine()).emotion == "angry"
+            baking.bake(BakeJob(audio=str(voice), preset=str(preset)), Engine()).emotion == "angry"
         )
         assert face["emoface_intensity"] == pytest.approx(0.5)
         again = BakeJob(audio=str(voice), preset=str(preset), emotion="happy", intensity=1.2)
-        assert cli.bake(again, cli.Engine()).emotion == "happy"
+        assert baking.bake(again, Engine()).emotion == "happy"
         assert face["emoface_intensity"] == pytest.approx(1.2)
 
 
@@ -330,7 +332,7 @@ def test_a_fault_of_ours_is_one_too(
         raise ZeroDivisionError
 
     head_object.add_head(bpy.context, "Ada")
-    monkeypatch.setattr(cli, "Job", fail)
+    monkeypatch.setattr(baking, "Job", fail)
     assert cli.main(["--audio", str(voice), "--results", str(tmp_path)]) == 1
     result = json.loads((tmp_path / "0001.json").read_text("utf-8"))
     assert (result["state"], result["code"]) == ("failed", "fault")

@@ -13,7 +13,8 @@ import pytest
 
 import blender_addon
 from blender_addon import compat
-from blender_addon.command import cli
+from blender_addon.command import cli, jobs
+from blender_addon.command.options import parser
 from blender_addon.layers import ownership
 from blender_addon.scene import head_object
 from emoface_core.emotions import AUTO, EMOTIONS
@@ -98,7 +99,7 @@ def options(task: dict[str, Any]) -> Any:
     assert (given["exe"], given["exeArgs"]) == ("{blender}", "{blenderArgs}")
     assert given["blendfile"] == SETTINGS["blendfile"]
     assert given["args"][:3] == ["--command", "emoface", "bake"]
-    return cli.parser().parse_args(given["args"][3:])
+    return parser().parse_args(given["args"][3:])
 
 
 @needs_node
@@ -183,6 +184,6 @@ def test_the_page_names_what_there_is() -> None:
     page = SCRIPT.with_name("README.md").read_text("utf-8")
     (listed,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     for item in json.loads(listed):
-        cli.jobs._job(cli.BakeJob(), item)
+        jobs._job(jobs.BakeJob(), item)
     options = set(re.findall(r"--[a-z]+[a-z-]*", page)) - {"--factory-startup", "--command"}
-    assert options <= set(cli.parser()._option_string_actions)
+    assert options <= set(parser()._option_string_actions)

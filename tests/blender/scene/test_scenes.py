@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import blender_addon
-from blender_addon.command import cli
-from blender_addon.command.cli import BakeJob
+from blender_addon.command import baking
+from blender_addon.command.jobs import BakeJob
 from blender_addon.control import presets
 from blender_addon.curves.plan import plan_bake
 from blender_addon.layers import ownership
@@ -150,8 +150,8 @@ def test_a_linked_character_from_the_command_line(character: Path, tmp_path: Pat
     voice = str(write_voice(tmp_path / "a.wav", 1.0))
     job = BakeJob(open=str(shot), audio=voice, object="Ada", save=str(shot))
     with pytest.raises(InputError, match="--make-local"):
-        cli.bake(job, Engine())
-    cli.bake(BakeJob(**{**_fields(job), "make_local": True}), Engine())
+        baking.bake(job, Engine())
+    baking.bake(BakeJob(**{**_fields(job), "make_local": True}), Engine())
     bpy.ops.wm.open_mainfile(filepath=str(shot))
     assert ownership.record_of(own("Ada")).sound == "a.wav"
 
@@ -185,7 +185,7 @@ def test_a_face_that_is_hidden_and_in_another_scene(tmp_path: Path) -> None:
     bpy.context.scene.collection.objects.unlink(face)
     face.hide_viewport = face.hide_render = True
     voice = str(write_voice(tmp_path / "声音.wav", 1.0))
-    record = cli.bake(BakeJob(audio=voice, object="安娜", fps=25), Engine())
+    record = baking.bake(BakeJob(audio=voice, object="安娜", fps=25), Engine())
     assert (record.sound, record.frames) == ("声音.wav", 25)
     assert stage.render.fps == 25, "its own scene's rate"
 

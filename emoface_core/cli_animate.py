@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.errors import InputError
+from emoface_core.files import text_or_file
 
 
 class Parser(argparse.ArgumentParser):
@@ -66,18 +67,6 @@ def frame_rate(text: str) -> float:
     return float(video if abs(value - video) < Fraction(1, 200) else value)
 
 
-def spoken_text(given: str) -> str:
-    """The text, or what a .txt of that name holds. InputError if it cannot be read."""
-    if not given.lower().endswith(".txt"):
-        return given
-    try:
-        return Path(given).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"“{given}” cannot be read ({error.strerror}).", "Check --text.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"“{given}” is not a UTF-8 text.", "Save it as UTF-8.") from None
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the command; InputError for bad input."""
     options = parser().parse_args(arguments)
@@ -98,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
         fps=options.fps,
         start=options.start,
         duration=options.duration,
-        text=spoken_text(options.text),
+        text=text_or_file(options.text),
         neutral=options.neutral,
         snap_closures=options.snap,
         spool=out.parent,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that are whole or absent: written under a temporary name, renamed when complete."""
+"""Files that are whole or absent: written under a temporary name, renamed when complete; texts."""
 
 import secrets
 import zipfile
@@ -47,3 +47,15 @@ def load_npz(path: Path) -> dict[str, NDArray]:
         raise InputError(
             f"“{path}” is not a readable .npz file ({error}).", "Make it again, or choose another."
         ) from None
+
+
+def text_or_file(given: str) -> str:
+    """A text, or what a .txt of that name holds. InputError if it cannot be read."""
+    if not given.lower().endswith(".txt"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"“{given}” cannot be read ({error.strerror}).", "Check it.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"“{given}” is not a text in UTF-8.", "Save it as UTF-8.") from None

@@ -13,7 +13,7 @@ from emoface_core.face.eyes import EyeSettings
 from ..curves.cues import Accent, Cue, Feeling
 from ..curves.styling import RegionStyle, SpeechStyle, Style
 from ..layers import gaze_layer, ownership, writer
-from . import markers
+from . import markers, words
 
 SAME = "SAME"  # the mouth feels what the face feels
 NONE = "NONE"  # a cue of a single emotion
@@ -30,7 +30,10 @@ def style_of(obj: Object, feeling: Feeling | None = None) -> Style:
         cues=tuple(cue_of(item) for item in choices.cues),
         lower=None if lower == SAME else Feeling(lower),
         speech=SpeechStyle(**_values(choices.speech_style, SpeechStyle)),
-        accents=tuple(Accent(a.first, a.last, a.strength, a.ease) for a in choices.accents),
+        accents=(
+            *(Accent(a.first, a.last, a.strength, a.ease) for a in choices.accents),
+            *words.accents_on(obj),
+        ),
         regions=RegionStyle(**_values(choices.regions, RegionStyle)),
     )
 
@@ -174,6 +177,15 @@ def eyes_changed(eyes: Any, _context: Context) -> None:
     obj = eyes.id_data
     if not _updates.held and ownership.record_of(obj) is not None and obj.data.library is None:
         apply_eyes(obj)
+
+
+def word_chosen(choices: Any, context: Context) -> None:
+    """Another word was clicked: go there."""
+    listed, active = choices.words, choices.active_word
+    if not _updates.held and 0 <= active < len(listed):
+        frame = listed[active].first + round(words.moved_by(choices.id_data))
+        if context.scene.frame_current != frame:
+            context.scene.frame_set(frame)
 
 
 def markers_changed(choices: Any, _context: Context) -> None:

@@ -16,7 +16,7 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
-from bpy.types import Context, Object, PropertyGroup, Scene
+from bpy.types import Context, Object, PropertyGroup, Scene, Text
 
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.face.eyes import MOST_BLINKS
@@ -63,6 +63,11 @@ def _chosen(kind: Callable[..., Any], name: str, description: str, **more: Any) 
 
 def _factor(name: str, description: str, *, high: float = 1.0, **more: Any) -> Any:
     return _chosen(FloatProperty, name, description, min=0.0, max=high, subtype="FACTOR", **more)
+
+
+def _heard(kind: Callable[..., Any], name: str, description: str) -> Any:
+    """What a bake says and nobody changes."""
+    return kind(name=name, description=description, options={"HIDDEN"}, override=KEPT)
 
 
 def _strength(name: str, description: str) -> Any:
@@ -269,6 +274,30 @@ class EmoFaceAccent(PropertyGroup):
     ease: _ease("Frames before and after that lead over", 3, 20, update=live.changed)
 
 
+class EmoFaceWord(PropertyGroup):
+    """A word that was heard, or a phrase between pauses; the bake fills it in."""
+
+    text: _heard(StringProperty, "Word", "As it was written")
+    phones: _heard(StringProperty, "Heard", "The phones that were heard, in IPA")
+    first: _heard(IntProperty, "From", "The frame at which it begins")
+    last: _heard(IntProperty, "To", "Its last frame")
+    fit: _heard(FloatProperty, "Fit", "How well the sound fits the letters, 0 to 1")
+    strength: _factor(
+        "Strength",
+        "Of the speech in this word: above 1 stresses it, 0 is silent lips",
+        high=2.0,
+        default=1.0,
+        step=5,
+        update=live.changed,
+    )
+    mute: _chosen(
+        BoolProperty,
+        "Mute",
+        "Let the mouth rest here: for a cough, a breath, another voice",
+        update=live.changed,
+    )
+
+
 class EmoFaceChoices(PropertyGroup):
     """A face's sound and emotion."""
 
@@ -296,6 +325,19 @@ class EmoFaceChoices(PropertyGroup):
     )
     first_frame: _chosen(
         IntProperty, "Start", "The frame at which the sound file begins", default=1
+    )
+    text: _chosen(
+        StringProperty,
+        "Text",
+        "The words that are spoken, in any language in Latin, Greek or Cyrillic letters. They are "
+        "found in the sound and listed below, and help the lips; without them, phrases are listed",
+    )
+    text_block: PointerProperty(
+        name="Text Block",
+        description="A text datablock that holds the words, instead of typing them here. Where "
+        "several strips are spoken, a text datablock of the strip's name holds its words",
+        type=Text,
+        override=KEPT,
     )
     emotion: _emotion(
         "Emotion",
@@ -340,6 +382,14 @@ class EmoFaceChoices(PropertyGroup):
         override=KEPT_LIST,
     )
     active_accent: _chosen(IntProperty, "Accent", "The accent that is shown below")
+    words: CollectionProperty(
+        type=EmoFaceWord,
+        description="The words, or the phrases, that were heard",
+        override=KEPT_LIST,
+    )
+    active_word: _chosen(
+        IntProperty, "Word", "The word that is shown below", update=live.word_chosen
+    )
     speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
     mute_speech: _chosen(
         BoolProperty, "Mute Speech", "Hide what the face does to speak", update=live.mute_changed
@@ -384,6 +434,7 @@ CLASSES = (
     EmoFaceEyes,
     EmoFaceCue,
     EmoFaceAccent,
+    EmoFaceWord,
     EmoFaceChoices,
     EmoFaceScene,
 )

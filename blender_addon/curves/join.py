@@ -71,6 +71,11 @@ def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
     def spread(curves: str, keys: str, names: tuple[str, ...]) -> list[Floats]:
         return [_spread(getattr(x, curves), getattr(x, keys), names) for x in every]
 
+    def later(name: str) -> Floats:
+        """Times in seconds, of the whole."""
+        parts = zip(every, starts, strict=True)
+        return np.concatenate([getattr(x, name) + np.float32(s / fps) for x, s in parts])
+
     joined = replace(
         every[0],
         speech_keys=speech_keys,
@@ -85,13 +90,14 @@ def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
         voice_weights=laid("voice_weights", frames, frames),
         worst_error=max(x.worst_error for x in every),
         seconds=frames / fps,
-        phone_start=np.concatenate(
-            [x.phone_start + np.float32(s / fps) for x, s in zip(every, starts, strict=True)]
-        ),
-        phone_end=np.concatenate(
-            [x.phone_end + np.float32(s / fps) for x, s in zip(every, starts, strict=True)]
-        ),
+        phone_start=later("phone_start"),
+        phone_end=later("phone_end"),
         phone_index=np.concatenate([x.phone_index for x in every]),
+        word_text=tuple(text for x in every for text in x.word_text),
+        word_phones=tuple(phones for x in every for phones in x.word_phones),
+        word_start=later("word_start"),
+        word_end=later("word_end"),
+        word_fit=np.concatenate([x.word_fit for x in every]),
     )
     return Clip(first, 0.0, frames, fps), joined
 

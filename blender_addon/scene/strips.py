@@ -44,6 +44,7 @@ class Heard:
     volume: float
     label: str  # the strip's name, or the file's
     home: str = ""  # the scene whose sequencer holds the strip; "" for a file
+    text: str = ""  # the words that are spoken, if they are known
 
 
 def sound_strips(scene: Scene) -> list[SoundStrip]:

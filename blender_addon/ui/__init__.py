@@ -16,13 +16,14 @@ from . import (
     preset_panel,
     style_panels,
     upkeep,
+    word_tools,
     workshop,
 )
 
 # A panel stands behind the one that it is part of.
 _MODULES = (
     preferences, engine_test, workshop, upkeep,
-    operators, panels, cue_tools, layer_tools, style_panels, accent_tools,
+    operators, panels, cue_tools, layer_tools, word_tools, style_panels, accent_tools,
     linked_panel, preset_panel, batch_panel,
 )  # fmt: skip
 CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)

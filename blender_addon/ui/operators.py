@@ -9,6 +9,7 @@ from bpy.types import Context, Event, Object, Operator, Scene
 from emoface_core.errors import EmoFaceError, InputError
 
 from .. import compat
+from ..control import words
 from ..control.properties import chosen_face, usable_face
 from ..curves.join import check_apart
 from ..layers import ownership
@@ -208,7 +209,9 @@ class EMOFACE_OT_remove_bake(Explained, Operator):
 
     def execute(self, context: Context) -> set[str]:
         """Remove it."""
-        ownership.remove_bake(chosen_face(context))
+        face = chosen_face(context)
+        ownership.remove_bake(face)
+        words.forget(face)
         redraw()
         return {"FINISHED"}
 

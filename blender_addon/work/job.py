@@ -17,13 +17,14 @@ from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
-from ..control import live
+from ..control import live, words
 from ..curves.join import Part, check_apart, join
 from ..curves.naming import BakeRecord
 from ..curves.plan import plan_bake
 from ..layers import gaze_layer, ownership
 from ..layers.writer import Source, write_bake
 from ..scene import target
+from ..scene.spoken import with_texts
 from ..scene.strips import Heard
 
 State = Literal["running", "done", "failed", "cancelled"]
@@ -74,7 +75,9 @@ class Wish:
 def wish_of(face: Object, heard: Heard, *more: Heard) -> Wish:
     """What the face's choices in the panel ask for."""
     choices = face.emoface
-    return Wish(heard, choices.emotion, choices.wanted_preference(), choices.intensity, more)
+    heard, *others = with_texts(face, (heard, *more))
+    wanted = choices.wanted_preference()
+    return Wish(heard, choices.emotion, wanted, choices.intensity, tuple(others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ class Job:
             start=heard.clip.start,
             duration=heard.clip.seconds,
             volume=heard.volume,
+            text=heard.text,
             neutral=self._neutral.vertices,
             faces=self._neutral.faces,
         )
@@ -183,6 +187,8 @@ class Job:
         )
         write_bake(obj, plan_bake(layers, clip), source)
         gaze_layer.keep_sound(obj, layers)
+        if hasattr(obj, "emoface"):
+            words.keep(obj, layers, clip)
         live.after_bake(obj, eyes=self.wish.eyes)
         self.record = ownership.record_of(obj)
         self.fraction, self.state = 1.0, "done"

@@ -24,6 +24,25 @@ def _cue(context: Context) -> Any:
     return lists.check_selected(usable_face(context).emoface, "cue")
 
 
+def cue_at(choices: Any, frame: int) -> Any | None:
+    """The cue that says what a face feels at a frame; None before the first one."""
+    before = [cue for cue in choices.cues if cue.frame <= frame]
+    return max(before, key=lambda cue: cue.frame, default=None)
+
+
+def rule_at(choices: Any, frame: int) -> str:
+    """Which cue rules a frame, in words; "" where the face's own emotion holds."""
+    cue = cue_at(choices, frame)
+    if cue is None:
+        return ""
+    felt = cue.bl_rna.properties["emotion"].enum_items[cue.emotion].name.lower()
+    if cue.second != live.NONE:
+        felt += f" and {cue.second}"
+    later = [other.frame for other in choices.cues if other.frame > frame]
+    until = f" to {min(later) - 1}" if later else ""
+    return f"Emotion by cues: {felt} from frame {cue.frame}{until}"
+
+
 class EMOFACE_OT_add_cue(Explained, Operator):
     """Add a cue at the current frame: from there on the face feels something else"""
 
@@ -40,11 +59,11 @@ class EMOFACE_OT_add_cue(Explained, Operator):
         """Add it, with what is felt there now, to be changed."""
         face = usable_face(context)
         choices, frame = face.emoface, context.scene.frame_current
-        before = [cue for cue in choices.cues if cue.frame <= frame]
-        felt = max(before, key=lambda cue: cue.frame, default=choices)
+        before = cue_at(choices, frame)
+        felt = choices if before is None else before
         emotion, preference = felt.emotion, felt.preference
-        second, share = (felt.second, felt.share) if before else (live.NONE, 0.5)
-        strength = felt.intensity if before else 1.0
+        second, share = (live.NONE, 0.5) if before is None else (before.second, before.share)
+        strength = 1.0 if before is None else before.intensity
         with live.together(face):
             cue = lists.add(choices, "cue")
             cue.frame, cue.emotion, cue.preference = frame, emotion, preference

@@ -15,7 +15,7 @@ from ..layers import ownership
 from ..scene import strips, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
-from . import operators
+from . import cue_tools, operators
 from .sidebar import InSidebar
 from .text import characters, wrap
 
@@ -40,7 +40,7 @@ class EMOFACE_PT_main(InSidebar, Panel):
             return
         record = ownership.record_of(face)
         draw_sound(layout, context, face)
-        draw_emotion(layout, face, record)
+        draw_emotion(layout, context, face, record)
         draw_button(layout, context, face, record)
         draw_warnings(layout, context, face)
         draw_failure(layout, context)
@@ -113,13 +113,19 @@ def _automatic_strip(context: Context) -> str:
         return "Choose a sound"
 
 
-def draw_emotion(layout: UILayout, face: Object, record: BakeRecord | None) -> None:
-    """What it feels, and how strongly; after a bake the intensity is the face's own."""
+def draw_emotion(
+    layout: UILayout, context: Context, face: Object, record: BakeRecord | None
+) -> None:
+    """What it feels now, and how strongly; after a bake the intensity is the face's own."""
     choices = face.emoface
     column = layout.column()
-    column.prop(choices, "emotion")
-    if choices.emotion != AUTO:
-        column.prop(choices, "preference", slider=True)
+    rule = cue_tools.rule_at(choices, context.scene.frame_current)
+    if rule:  # the emotion that was chosen here is not the one that shows
+        _message(column, context, rule, "", icon="KEYFRAME_HLT")
+    else:
+        column.prop(choices, "emotion")
+        if choices.emotion != AUTO:
+            column.prop(choices, "preference", slider=True)
     home = ownership.intensity_home(face)
     if record is not None and INTENSITY in home:
         row = column.row()

@@ -13,6 +13,7 @@ from bpy.types import Object
 
 from emoface_core.emotions import AUTO
 from emoface_core.errors import InputError
+from emoface_core.files import text_or_file
 
 from ..control import presets, properties
 from ..curves.naming import INTENSITY, BakeRecord
@@ -120,6 +121,8 @@ def _wish(
     """What the options say; where they say nothing, the preset; else the face's own choices."""
     if preset is not None:
         presets.apply(preset, face)
+    if job.text:
+        sounds = [replace(sounds[0], text=text_or_file(job.text))]
     wish = wish_of(face, *sounds)
     emotion = wish.emotion if job.emotion is None else job.emotion
     preference = wish.preference if job.preference is None else job.preference

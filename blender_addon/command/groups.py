@@ -131,7 +131,7 @@ class Group:
             return ""
         sounds = [
             (take.face.name, heard.label, kept.digest_of_file(heard.path), asdict(heard.clip),
-             heard.volume)
+             heard.volume, heard.text)
             for take in takes
             for heard in take.wish.sounds
         ]  # fmt: skip

@@ -27,6 +27,7 @@ class BakeJob:
     open: str = ""  # a .blend to open first; "" is the one that is open
     audio: str = ""
     strip: str | tuple[str, ...] = ""
+    text: str = ""  # the words that are spoken, or the .txt file that holds them
     all: bool = False  # every strip that is heard, to the face that its name says
     object: str = ""
     make_local: bool = False  # give a linked face a mesh of this file's own
@@ -131,7 +132,7 @@ def _job(common: BakeJob, item: Mapping[str, Any]) -> BakeJob:
     if isinstance(item.get("strip"), list):
         item["strip"] = tuple(item["strip"])
     if item.keys() & {"audio", "strip", "all"}:
-        common = replace(common, audio="", strip="", all=False)
+        common = replace(common, audio="", strip="", all=False, text="")
     return replace(common, **item)
 
 
@@ -149,6 +150,11 @@ def check(job: BakeJob) -> None:
     ):
         if value is not None and not 0 <= value <= most:
             raise InputError(f"The {name} {value:g} is not within 0 and {most:g}.", "Change it.")
+    if job.text and (job.all or len(job.strips) > 1):
+        raise InputError(
+            "A text is of one sound, and the job has several.",
+            "Put each strip's words into a text datablock of the strip's name.",
+        )
     if job.save:
         _check_save(Path(job.save))
     if job.fps is not None and not (math.isfinite(job.fps) and 1 <= job.fps <= 1000):

@@ -52,6 +52,11 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="give a linked character's face a mesh of this file's own, so that it can be baked",
     )
+    made.add_argument(
+        "--text",
+        metavar="TEXT|FILE.txt",
+        help="the words that are spoken: they are listed, and help the lips",
+    )
     made.add_argument("--preset", metavar="FILE", help="a preset of the panel: emotion and style")
     made.add_argument("--emotion", help=f"{AUTO} (from the voice), {', '.join(EMOTIONS)}")
     made.add_argument("--intensity", type=float, metavar="F", help="0 to 1.5 (1)")

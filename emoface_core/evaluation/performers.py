@@ -3,9 +3,9 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.emotions import EMOTIONS
 from emoface_core.engine.interface import Engine
+from emoface_core.errors import InputError
 from emoface_core.face.head import Head, load_head
 from emoface_core.training.articulation import articulate
 from emoface_core.training.expression import express_all
 from emoface_core.training.phones import VISEME_OF, PhoneSpan
 from emoface_core.training.prosody import prosody
+
+if TYPE_CHECKING:
+    from emoface_core.engine.performance import Performance
 
 Floats = NDArray[np.float32]
 
@@ -76,14 +80,25 @@ class Model:
         self.name = "told" if told else "model"
 
     def perform(self, heard: Heard) -> Acted | None:
-        """Animate as an animator would, at `fps`; None if told and nobody wrote the words down."""
+        """Animate as an animator would, at `fps`; None if told and nobody wrote the words down.
+
+        A text that is refused is left out, as an animator would leave it out.
+        """
         from emoface_core.engine.animate import AnimateOptions, animate
 
-        if self._told and not heard.text:
+        options = AnimateOptions(emotion="neutral", intensity=0.0, fps=self._fps)
+        if not self._told:
+            return self._acted(animate(heard.samples, options, self._engine))
+        if not heard.text:
             return None
-        text = heard.text if self._told else ""
-        options = AnimateOptions(emotion="neutral", intensity=0.0, fps=self._fps, text=text)
-        with animate(heard.samples, options, self._engine) as performance:
+        try:
+            told = replace(options, text=heard.text)
+            return self._acted(animate(heard.samples, told, self._engine))
+        except InputError:
+            return self._acted(animate(heard.samples, options, self._engine))
+
+    def _acted(self, made: "Performance") -> Acted:
+        with made as performance:
             frames = performance.frames
             curves = performance.curves_at(np.arange(frames))
             rig = performance.rig

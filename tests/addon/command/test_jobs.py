@@ -24,14 +24,15 @@ def test_a_list_and_what_its_jobs_have_in_common(tmp_path: Path) -> None:
     text = json.dumps(
         [
             {"open": "a.blend", "strip": ["x", "y"], "object": "Ada"},
-            {"audio": "b.wav", "start-frame": 5, "intensity": 1},
+            {"audio": "b.wav", "start-frame": 5, "intensity": 1, "text": "b.txt"},
             {"all": True, "emotion": "sad"},
         ]
     )
-    found = read(tmp_path / "jobs.json", text, BakeJob(strip="common", emotion="happy"))
+    common = BakeJob(strip="common", emotion="happy", text="of the common one")
+    found = read(tmp_path / "jobs.json", text, common)
     assert found == [
         BakeJob(open="a.blend", strip=("x", "y"), object="Ada", emotion="happy"),
-        BakeJob(audio="b.wav", start_frame=5, intensity=1, emotion="happy"),
+        BakeJob(audio="b.wav", start_frame=5, intensity=1, emotion="happy", text="b.txt"),
         BakeJob(all=True, emotion="sad"),
     ]
     assert found[0].strips == ("x", "y")
@@ -63,6 +64,8 @@ def test_a_table_as_spreadsheets_save_it(tmp_path: Path, comma: str, mark: str) 
         ("a.json", '[{"strip": [1]}]', "“strip” cannot be"),
         ("a.json", '[{"audio": "a", "emotion": "furious"}]', "There is no emotion “furious”"),
         ("a.json", '[{"audio": "a", "intensity": NaN}]', "is not within"),
+        ("a.json", '[{"all": true, "text": "a"}]', "several"),
+        ("a.json", '[{"strip": ["a", "b"], "text": "a"}]', "several"),
         ("a.json", '[{"audio": "a", "id": "../x"}]', "cannot be an id"),
         ("a.json", '[{"audio": "a", "id": "X"}, {"audio": "a", "id": "x"}]', "Two jobs have"),
         ("a.json", "[" * 100000, "not JSON"),

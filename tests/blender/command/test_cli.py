@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import blender_addon
+import emoface_core
 from blender_addon import compat
 from blender_addon.command import baking, cli, stage
 from blender_addon.command.baking import choices_known
@@ -81,6 +82,31 @@ def test_a_job_is_done_and_saved(
     ada = bpy.data.objects["Ada"]
     assert ownership.record_of(ada).emotion == "sad"
     assert ada["emoface_intensity"] == pytest.approx(0.5)
+
+
+def test_a_text_of_a_list_finds_the_words(
+    scene_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound = Path(emoface_core.__file__).parent / "assets" / "demo.flac"
+    words = (
+        "produced the block books, which were the immediate predecessors of the true printed book,"
+    )
+    (tmp_path / "line.txt").write_text(words, "utf-8")
+    job = {"open": str(scene_file), "audio": str(sound), "fps": 25}
+    listed = [
+        {**job, "text": str(tmp_path / "line.txt"), "save": str(tmp_path / "1.blend")},
+        {**job, "text": "This is not what anybody says in there, by no means."},
+    ]
+    (tmp_path / "jobs.json").write_text(json.dumps(listed))
+    assert cli.main(["--jobs", str(tmp_path / "jobs.json")]) == 2
+    said = capsys.readouterr().err
+    assert "emoface: [2/2] The text does not fit what is said in the sound." in said
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "1.blend"))
+    with choices_known():
+        heard = bpy.data.objects["Ada"].emoface.words
+        assert [word.text for word in heard] == words.split()
+        (printed,) = (word for word in heard if word.text == "printed")
+        assert printed.first == pytest.approx(1 + 4.17 * 25, abs=2)
 
 
 def test_several_jobs_go_on_past_a_bad_one(voice: Path, scene_file: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.training.alignment import Aligner, AlignmentFailedError
-from emoface_core.training.corpus import Corpus, Utterance
+from emoface_core.training.corpus import Corpus
 from emoface_core.training.phones import STOPS, VOWELS, PhoneSpan
+from emoface_core.training.shards import Utterance
 
 # The English recogniser's nearest unit for phones of any language.
 _NEAREST_ARPABET = {

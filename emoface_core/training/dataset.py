@@ -43,11 +43,12 @@ from emoface_core.training import prosody as prosody_module
 from emoface_core.training.articulation import plan
 from emoface_core.training.batches import BatchSource, PairedBatch, TaughtBatch
 from emoface_core.training.config import DataConfig, TrainingConfig
-from emoface_core.training.corpus import Utterance, open_corpus
+from emoface_core.training.corpus import open_corpus
 from emoface_core.training.datasets.fine_tuning import FineTuningSource
 from emoface_core.training.datasets.source import CapturedSource
 from emoface_core.training.expression import express
 from emoface_core.training.mel_variation import vary_mel
+from emoface_core.training.shards import Utterance
 from emoface_core.training.taught import UNKNOWN_PHONE, joined, make_clip
 
 FORMAT = 2

@@ -24,7 +24,7 @@ from emoface_core.errors import InputError
 from emoface_core.model.emoface import EmoFace
 from emoface_core.model.emotion_reader import EmotionReader
 from emoface_core.model.encoders import MelEncoder
-from emoface_core.training.corpus import Utterance, read_shard
+from emoface_core.training.shards import Utterance, read_shard
 
 Array = NDArray[np.float64]
 

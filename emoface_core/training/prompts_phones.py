@@ -4,9 +4,15 @@
 import subprocess
 
 from emoface_core.training.phones import SILENCE, from_espeak
+from emoface_core.training.speech_sets import Recording
 from emoface_core.training.synthesis import SynthesisError
 
 _SECONDS = 20.0  # of patience
+
+
+def said(item: Recording, language: str) -> tuple[tuple[str, ...], ...]:
+    """The phones of each word of a recording's text; see `spoken_words`."""
+    return spoken_words(item.text, language)
 
 
 def spoken_words(text: str, language: str) -> tuple[tuple[str, ...], ...]:

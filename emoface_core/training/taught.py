@@ -19,16 +19,18 @@ from emoface_core.errors import EmoFaceError
 from emoface_core.model.config import RATE
 from emoface_core.training.articulation import ArticulationStyle, plan
 from emoface_core.training.augmentation import AugmentOptions, augment, pad, shift_spans
-from emoface_core.training.corpus import Utterance
 from emoface_core.training.expression import express
 from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
 from emoface_core.training.prosody import prosody
+from emoface_core.training.shards import Utterance
 from emoface_core.training.splicing import splice
 
 JOIN_SECONDS = 0.3  # between short utterances that are joined
 MOST = 10.0  # no shape is ever meant to be this strong
 UNKNOWN_PHONE = 255
-RECORDED = frozenset({"emodb", "ljspeech", "speechocean762"})  # few sentences: learnt by heart
+RECORDED = frozenset(
+    {"asterisk", "emodb", "ljspeech", "speechocean762"}
+)  # few sentences: learnt by heart
 _SPLICED = 0.5  # of their variants
 _SETTLE = 0.2  # seconds in which captured motion comes to rest outside its clip
 

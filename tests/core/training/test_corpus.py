@@ -11,10 +11,11 @@ import soundfile
 
 from emoface_core.audio.files import read_audio
 from emoface_core.errors import InputError
-from emoface_core.training import corpus, nonspeech, speech_sets
-from emoface_core.training.corpus import Utterance, open_corpus, read_shard
+from emoface_core.training import corpus, nonspeech, shards, sources, speech_sets
+from emoface_core.training.corpus import open_corpus
 from emoface_core.training.corpus_check import alignment_errors, levels
 from emoface_core.training.phones import PHONES, PhoneSpan
+from emoface_core.training.shards import Utterance, read_shard
 from emoface_core.training.synthesis import Speech, _spans_from_ends
 
 SPANS = (
@@ -40,7 +41,7 @@ def utterance(index: int, *, held_out: bool = False) -> Utterance:
 
 def test_a_shard_keeps_everything(tmp_path: Path) -> None:
     made = [utterance(i) for i in range(4)]
-    corpus._write_shard(tmp_path / "x.npz", made)
+    shards.write_shard(tmp_path / "x.npz", made)
     for before, after in zip(made, read_shard(tmp_path / "x.npz"), strict=True):
         assert np.array_equal(before.audio, after.audio)
         assert after.audio.dtype == np.int16
@@ -57,7 +58,7 @@ def test_a_shard_keeps_captured_motion(tmp_path: Path) -> None:
     made = [utterance(i) for i in range(3)]
     curves = np.random.default_rng(0).random((27, 57)).astype(np.float16)
     made[1] = dataclasses.replace(made[1], curves=curves)
-    corpus._write_shard(tmp_path / "x.npz", made)
+    shards.write_shard(tmp_path / "x.npz", made)
     first, second, third = read_shard(tmp_path / "x.npz")
     assert first.curves is None and third.curves is None
     assert np.array_equal(second.curves, curves)
@@ -73,11 +74,11 @@ def made_from(utterances: list[Utterance], monkeypatch: pytest.MonkeyPatch) -> l
     """Let the source flite be these; counts how often it is built."""
     built: list[int] = []
 
-    def source(_context: corpus.BuildContext):
+    def source(_context: sources.BuildContext):
         built.append(1)
         yield from utterances
 
-    monkeypatch.setitem(corpus.SOURCES, "flite", corpus.Source(source, "free", "exact", 1.0))
+    monkeypatch.setitem(corpus.SOURCES, "flite", sources.Source(source, "free", "exact", 1.0))
     return built
 
 
@@ -119,7 +120,7 @@ def test_a_corpus_that_is_none(tmp_path: Path) -> None:
 
 def test_gaps_become_silence_and_overlaps_go() -> None:
     spans = [PhoneSpan("a", 0.1, 0.3), PhoneSpan("p", 0.25, 0.5, 0.4), PhoneSpan("u", 0.6, 9.0)]
-    covered = corpus._covering(spans, 1.0)
+    covered = sources._covering(spans, 1.0)
     assert [(s.phone, s.start, s.end) for s in covered] == [
         ("sil", 0.0, 0.1), ("a", 0.1, 0.3), ("p", 0.3, 0.5), ("sil", 0.5, 0.6), ("u", 0.6, 1.0),
     ]  # fmt: skip
@@ -154,7 +155,7 @@ def test_check_measures_alignment_and_levels(
         samples = read_audio(data / f"{entry['voice']}.ogg")
         ends = [(name, min(end, len(samples) / 16000)) for name, end in entry["ends"]]
         speech = Speech(samples, _spans_from_ends(ends, len(samples)), entry["text"])
-        spoken.append(corpus._spoken(speech, f"flite-{entry['voice']}", 0, held_out=False))
+        spoken.append(sources._spoken(speech, f"flite-{entry['voice']}", 0, held_out=False))
     made_from(spoken, monkeypatch)
     built = corpus.build(tmp_path, tmp_path / "corpus", sources=["flite"])
     errors, failed = alignment_errors(built.utterances(), "flite")

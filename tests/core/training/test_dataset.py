@@ -15,9 +15,9 @@ from emoface_core.model.config import EncoderConfig, MeshAttentionConfig
 from emoface_core.model.geometry import face_geometry
 from emoface_core.training import dataset, taught
 from emoface_core.training.config import DataConfig, TrainingConfig
-from emoface_core.training.corpus import Utterance
 from emoface_core.training.dataset import PairedSource, TaughtSource
 from emoface_core.training.phones import PHONE_INDEX, PhoneSpan
+from emoface_core.training.shards import Utterance
 from emoface_core.training.taught import joined, make_clip
 from tests.core.tiny_face import tiny_paper_config
 

@@ -5,7 +5,7 @@ import gzip
 import json
 import subprocess
 from collections import Counter
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,9 +17,7 @@ from emoface_core.audio.files import SAMPLE_RATE, read_audio
 from emoface_core.engine.choose import choose_engine
 from emoface_core.errors import InputError
 from emoface_core.training import prompts_letters, synthesis
-from emoface_core.training.phones import from_arpabet
-from emoface_core.training.prompts import PROMPT_SETS, read_texts, recordings
-from emoface_core.training.prompts_alignment import (
+from emoface_core.training.model_alignment import (
     AlignedWord,
     align_words,
     aligned,
@@ -28,7 +26,9 @@ from emoface_core.training.prompts_alignment import (
     phrases,
     trusted,
 )
-from emoface_core.training.prompts_phones import read_ipa, spoken_words
+from emoface_core.training.phones import from_arpabet
+from emoface_core.training.prompts import PROMPT_SETS, read_texts, recordings
+from emoface_core.training.prompts_phones import read_ipa, said, spoken_words
 from emoface_core.training.speech_sets import Recording
 
 
@@ -192,7 +192,8 @@ def test_what_cannot_be_aligned_is_counted() -> None:
         "a", np.zeros(SAMPLE_RATE // 4, np.float32), "a", False, "far too many words"
     )
     wordless = Recording("b", np.zeros(SAMPLE_RATE, np.float32), "a", False, "…")
-    assert not list(aligned([silent, wordless], "en-us", choose_engine(), dropped))
+    english = partial(said, language="en-us")
+    assert not list(aligned([silent, wordless], english, choose_engine(), dropped))
     assert dropped == {"not alignable": 2}
 
 

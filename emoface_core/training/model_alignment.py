@@ -7,7 +7,7 @@ something, because accents differ in phones and a mouth does not show in which.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +21,6 @@ from emoface_core.engine.phones_heard import log_softmax
 from emoface_core.errors import InputError
 from emoface_core.forced_alignment import align
 from emoface_core.training.phones import PHONE_INDEX, PHONES, SILENCE, VISEME_OF, PhoneSpan
-from emoface_core.training.prompts_phones import spoken_words
 from emoface_core.training.speech_sets import Recording
 
 # Chosen on German labelled by hand and on voices with exact times; all are flat optima.
@@ -31,6 +30,7 @@ _LEAST = 1e-4  # no frame may forbid a path
 _FRAMES_A_PHONE = 3  # at least: 30 ms
 
 _VISEMES = np.array([VISEME_OF[phone] for phone in PHONES])
+Words = Sequence[Sequence[str]]  # phones, word by word
 _SAME = (_VISEMES[:, None] == _VISEMES).astype(np.float32)
 
 
@@ -64,9 +64,12 @@ class AlignedWord:
 
 
 def aligned(
-    recordings: Iterable[Recording], language: str, engine: Engine, dropped: Counter[str]
+    recordings: Iterable[Recording],
+    said: Callable[[Recording], Words],
+    engine: Engine,
+    dropped: Counter[str],
 ) -> Iterator[tuple[Recording, tuple[PhoneSpan, ...]]]:
-    """Phrases of one speaker's recordings with the times of what espeak-ng's `language` makes them.
+    """Phrases of recordings, with the times of the phones that are `said` in them.
 
     A long text is parted at its pauses, so that one word said otherwise costs one phrase. The sound
     is held in memory until all was heard. What fits badly is counted in `dropped`.
@@ -76,9 +79,8 @@ def aligned(
         return
     prior = np.maximum(np.concatenate([heard for _, heard in items]).mean(axis=0), _LEAST_PRIOR)
     for item, heard in items:
-        words = spoken_words(item.text, language)
         try:
-            parts = phrases(align_words(heard, words, prior, len(item.samples) / SAMPLE_RATE))
+            parts = phrases(align_words(heard, said(item), prior, len(item.samples) / SAMPLE_RATE))
         except InputError:
             parts = []
         if not parts:
@@ -152,7 +154,7 @@ def heard_phones(samples: NDArray[np.float32], engine: Engine) -> NDArray[np.flo
 
 def align_words(
     heard: NDArray[np.floating],
-    words: Sequence[Sequence[str]],
+    words: Words,
     prior: NDArray[np.floating],
     seconds: float,
 ) -> tuple[AlignedWord, ...]:
@@ -184,7 +186,7 @@ def align_words(
     return tuple(result)
 
 
-def _states(words: Sequence[Sequence[str]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _states(words: Words) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Columns of the states in order, and which may be left out: silence, word, silence, …"""
     columns, optional = [PHONE_INDEX[SILENCE]], [True]
     for word in words:

@@ -5,6 +5,7 @@ import bpy
 
 from . import (
     accent_tools,
+    batch_list,
     batch_panel,
     cue_tools,
     engine_test,
@@ -24,7 +25,7 @@ from . import (
 _MODULES = (
     preferences, engine_test, workshop, upkeep,
     operators, panels, cue_tools, layer_tools, word_tools, style_panels, accent_tools,
-    linked_panel, preset_panel, batch_panel,
+    linked_panel, preset_panel, batch_list, batch_panel,
 )  # fmt: skip
 CLASSES = tuple(cls for module in _MODULES for cls in module.CLASSES)
 
@@ -33,11 +34,11 @@ def register() -> None:
     """Tell Blender of all of it. The properties that it shows must be there already."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    batch_panel.register()
+    batch_list.register()
 
 
 def unregister() -> None:
     """Take it away, in the opposite order."""
-    batch_panel.unregister()
+    batch_list.unregister()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

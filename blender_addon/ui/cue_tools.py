@@ -35,9 +35,10 @@ def rule_at(choices: Any, frame: int) -> str:
     cue = cue_at(choices, frame)
     if cue is None:
         return ""
-    felt = cue.bl_rna.properties["emotion"].enum_items[cue.emotion].name.lower()
-    if cue.second != live.NONE:
-        felt += f" and {cue.second}"
+    names = cue.bl_rna.properties["second"].enum_items
+    felt = " and ".join(
+        names[emotion].name.lower() for emotion in (cue.emotion, cue.second) if emotion != live.NONE
+    )
     later = [other.frame for other in choices.cues if other.frame > frame]
     until = f" to {min(later) - 1}" if later else ""
     return f"Emotion by cues: {felt} from frame {cue.frame}{until}"

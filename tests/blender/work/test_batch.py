@@ -12,7 +12,7 @@ import pytest
 from blender_addon import compat
 from blender_addon.layers import ownership
 from blender_addon.scene import head_object
-from blender_addon.ui import batch_panel, operators, panels
+from blender_addon.ui import batch_list, operators, panels
 from blender_addon.work import batch
 from blender_addon.work.batch import queue
 from blender_addon.work.job import desk
@@ -62,7 +62,7 @@ def work(until: Callable[[], bool] = lambda: False) -> None:
 
 def start() -> None:
     """Fill the queue as the button does, without working it off."""
-    listed = batch_panel._faces_of_list(bpy.context)
+    listed = batch_list.faces_of_list(bpy.context)
     queue.fill(listed, bpy.context.scene)
 
 

@@ -233,7 +233,7 @@ class EMOFACE_PT_cues(FacePanel, Panel):
         if len(choices.cues):
             hint = layout.row()
             hint.enabled = False
-            hint.label(text="Until the first cue the emotion above holds")
+            hint.label(text="Before the first cue its own emotion holds")
         cue = lists.selected(choices, "cue")
         if cue is not None:
             draw_cue(layout, cue)

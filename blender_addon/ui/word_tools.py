@@ -55,7 +55,7 @@ class EMOFACE_UL_words(UIList):
         """One row. Its word is a label, so that a click on it chooses the word."""
         row = layout.row(align=True)
         row.active = not item.mute
-        row.prop(item, "mute", text="", icon="MUTE_IPO_ON" if item.mute else "MUTE_IPO_OFF",
+        row.prop(item, "mute", text="", icon="MUTE_IPO_OFF" if item.mute else "MUTE_IPO_ON",
                  emboss=False, invert_checkbox=True)  # fmt: skip
         split = row.split(factor=0.62)
         split.label(text=named(item), icon="ERROR" if doubtful(item) else "NONE")
@@ -94,18 +94,18 @@ class EMOFACE_PT_words(FacePanel, Panel):
         """The text, the list, and the selected word below it."""
         layout, face = self.layout, chosen_face(context)
         choices = face.emoface
-        row = layout.row(align=True)
-        line = row.row(align=True)
-        line.enabled = choices.text_block is None
-        line.prop(choices, "text", text="", icon="SYNTAX_OFF", placeholder="Spoken text (optional)")
-        row.prop(choices, "text_block", text="", icon_only=True)
+        column = values(layout)
+        typed = column.row()
+        typed.enabled = choices.text_block is None
+        typed.prop(choices, "text", placeholder="What is said, if known")
+        column.prop(choices, "text_block")
         if ownership.record_of(face) is None:
             return
         if not choices.words:
             layout.label(text="No speech was heard", icon="INFO")
             return
         listed = (choices, "words", choices, "active_word")
-        layout.template_list("EMOFACE_UL_words", "", *listed, rows=4, maxrows=12)
+        layout.template_list("EMOFACE_UL_words", "", *listed, rows=4, maxrows=8)
         word = lists.selected(choices, "word")
         column = values(layout)
         if word is not None:

@@ -23,7 +23,7 @@ from emoface_core.engine.rig import rig_for
 from emoface_core.engine.spelling import spell
 from emoface_core.engine.store import RowStore
 from emoface_core.engine.timeline import frame_count
-from emoface_core.engine.words_heard import HeardWord, find_words, with_phones
+from emoface_core.engine.words_heard import HeardWord, find_words, with_phrases
 from emoface_core.errors import Cancelled, InputError
 
 WINDOW_FRAMES = 600  # of 50 a second, beside the context: 12 s
@@ -120,7 +120,7 @@ def animate(
             intensity=options.intensity,
             phone_names=names,
             phones=decoded,
-            words=with_phones(found, decoded, names),
+            words=with_phrases(found, decoded, names),
         )
     except BaseException:
         if curves is not None:

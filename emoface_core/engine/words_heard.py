@@ -36,22 +36,19 @@ class HeardWord:
     start: float  # seconds
     end: float  # seconds
     fit: float  # 0 to 1: how well the sound fits its letters; 1 for what has none
-    phones: str = ""  # what was heard, in IPA
+    phones: str  # what was heard, in IPA
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Where a text was found in n frames."""
 
-    words: tuple[HeardWord, ...]  # without phones
+    words: tuple[HeardWord, ...]
     prior: Floats  # (n, P) what the letters add to the phones' log-probabilities
 
 
 def find_words(
-    words: Sequence[SpeltWord],
-    log_probabilities: Floats,
-    names: tuple[str, ...],
-    seconds: float,
+    words: Sequence[SpeltWord], log_probabilities: Floats, names: tuple[str, ...], seconds: float
 ) -> Found:
     """Align words with phones' log-probabilities (n, P) at 50 a second.
 
@@ -66,55 +63,51 @@ def find_words(
             "Cut the sound into shorter strips, each with its own text.",
         )
     kinds = list(dict.fromkeys(sounds))
-    weights = _weights(kinds, names)
-    scores = np.log(heard[:frames] @ weights.T + _FLOOR)
     columns = np.array([kinds.index(sound) for sound in sounds])
     optional = np.array([sound.optional for sound in sounds])
+    weights = _weights(kinds, names)
+    scores = np.log(heard[:frames] @ weights.T + _FLOOR)
     spans, total = align(scores, columns, optional)
     _, backwards = align(scores, columns[::-1], optional[::-1])
     spoken = 1.0 - heard[:frames, names.index(SILENCE)]
     if (2 * total - backwards) * frames < _FITS * max(spoken.sum(), 1.0):
         raise InputError("The text does not fit what is said in the sound.", _HINT)
-    found = []
+    told = np.log(np.maximum(weights, np.exp(-_TELLS)))
     prior = np.zeros(heard.shape, np.float32)
-    said = np.log(np.maximum(weights, np.exp(-_TELLS)))
+    found = []
     for number, word in enumerate(words):
-        states = [s for s in np.flatnonzero(np.equal(owner, number)) if spans[s, 0] != SKIPPED]
+        states = np.flatnonzero(np.equal(owner, number) & (spans[:, 0] != SKIPPED))
         first, last = int(spans[states[0], 0]), int(spans[states[-1], 1])
-        kind = np.concatenate([np.full(np.diff(spans[s])[0], columns[s]) for s in states])
+        kind = np.repeat(columns[states], np.diff(spans[states])[:, 0])  # of each of its frames
         fit = float(np.exp(scores[np.arange(first, last), kind].mean()))
-        start, end = _time(first, seconds), _time(last, seconds)
-        found.append(HeardWord(word.text, start, end, fit))
         if fit >= _SURE:
-            # A letter's edges are soft: at each frame its neighbours' sounds may be heard too.
-            row = said[kind]
-            near = np.maximum(row, np.maximum(_moved(row, 1), _moved(row, -1)))
-            prior[first:last] = near
+            prior[first:last] = _softly(told[kind])
+        likely = log_probabilities[first:last] + told[kind]
+        edges = spans[states, 0] - first
+        best = np.add.reduceat(likely, edges).argmax(1)
+        phones = "".join(names[i] for i in best if names[i] != SILENCE)
+        start, end = _time(first, seconds), _time(last, seconds)
+        found.append(HeardWord(word.text, start, end, fit, phones))
     return Found(tuple(found), prior)
 
 
-def with_phones(
+def with_phrases(
     words: Sequence[HeardWord], phones: PhonesHeard, names: tuple[str, ...]
 ) -> tuple[HeardWord, ...]:
-    """The words with the phones heard in them, and the phrases that no word was found for."""
+    """The words, and between them the phrases that no word was found for."""
     middles = (phones.start + phones.end) / 2
     spoken = phones.index != names.index(SILENCE)
 
-    def ipa(start: float, end: float) -> str:
-        within = np.flatnonzero(spoken & (middles >= start) & (middles < end))
-        return "".join(names[phones.index[i]] for i in within)
-
-    told = [
-        HeardWord(word.text, word.start, word.end, word.fit, ipa(word.start, word.end))
-        for word in words
-    ]
+    told = list(words)
     edges = [0.0, *(t for word in words for t in (word.start, word.end)), np.inf]
     for begin, stop in zip(edges[::2], edges[1::2], strict=True):
         within = spoken & (middles >= begin) & (middles < stop)
         for first, last in _phrases(phones.start[within], phones.end[within]):
             start, end = max(first, begin), min(last, stop)
             if not words or end - start >= _PAUSE:
-                told.append(HeardWord("", start, end, 1.0, ipa(start, end)))
+                inside = np.flatnonzero(within & (middles >= first) & (middles < last))
+                ipa = "".join(names[index] for index in phones.index[inside])
+                told.append(HeardWord("", start, end, 1.0, ipa))
     return tuple(sorted(told, key=lambda word: word.start))
 
 
@@ -140,9 +133,11 @@ def _weights(kinds: Sequence[Sound], names: tuple[str, ...]) -> NDArray[np.float
     return weights
 
 
-def _moved(rows: NDArray[np.float64], by: int) -> NDArray[np.float64]:
-    """Rows moved by one place, the first or last one standing twice."""
-    return rows[np.clip(np.arange(len(rows)) - by, 0, len(rows) - 1)]
+def _softly(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At each frame what its neighbours' letters say may be heard too: edges are not exact."""
+    last = len(rows) - 1
+    steps = (np.clip(np.arange(len(rows)) + by, 0, last) for by in (-1, 0, 1))
+    return np.maximum.reduce([rows[step] for step in steps])
 
 
 def _time(frame: int, seconds: float) -> float:

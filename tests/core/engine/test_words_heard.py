@@ -6,7 +6,7 @@ import pytest
 
 from emoface_core.engine.phones_heard import PhonesHeard
 from emoface_core.engine.spelling import spell
-from emoface_core.engine.words_heard import find_words, with_phones
+from emoface_core.engine.words_heard import find_words, with_phrases
 from emoface_core.errors import InputError
 
 NAMES = ("sil", *"aeiouəpbmfvtdnlszʃkɡxçɹj")
@@ -98,7 +98,7 @@ def test_without_a_text_there_are_phrases_between_pauses() -> None:
         ("sil", 0.0, 0.5), ("m", 0.5, 0.6), ("a", 0.6, 0.8), ("sil", 0.8, 0.9), ("t", 0.9, 1.0),
         ("sil", 1.0, 1.4), ("x", 1.4, 1.6), ("sil", 1.6, 2.0),
     )  # fmt: skip
-    found = with_phones((), phones, NAMES)
+    found = with_phrases((), phones, NAMES)
     assert [(word.text, word.phones) for word in found] == [("", "mat"), ("", "x")]
     np.testing.assert_allclose([found[0].start, found[0].end], [0.5, 1.0], atol=1e-6)
 
@@ -111,7 +111,7 @@ def test_what_was_not_written_stands_between_the_words() -> None:
         ("x", 0.56, 0.88), ("sil", 0.88, 1.04), ("p", 1.04, 1.2), ("a", 1.2, 1.36),
         ("sil", 1.36, 1.44),
     )  # fmt: skip
-    told = with_phones(words, phones, NAMES)
+    told = with_phrases(words, phones, NAMES)
     assert [(word.text, word.phones) for word in told] == [
-        ("Mama,", "ma"), ("", "x"), ("papa", "pa"),
+        ("Mama,", "mama"), ("", "x"), ("papa", "papa"),
     ]  # fmt: skip

@@ -94,15 +94,19 @@ def draw_quick_start(layout: UILayout, face: Object | None) -> None:
 
 
 def draw_sound(layout: UILayout, context: Context, face: Object) -> None:
-    """Strip or file."""
+    """Strip or file, and what is said in it."""
     choices = face.emoface
     column = layout.column()
     column.row().prop(choices, "source", expand=True)
     if choices.source == "STRIP":
         column.prop(choices, "strip", icon="SOUND", placeholder=_automatic_strip(context))
-        return
-    column.prop(choices, "file")
-    column.prop(choices, "first_frame")
+    else:
+        column.prop(choices, "file")
+        column.prop(choices, "first_frame")
+    if choices.text_block is None:
+        column.prop(choices, "text", placeholder="Its words, if known")
+    else:
+        column.prop(choices, "text_block", text="Text")
 
 
 def _automatic_strip(context: Context) -> str:

@@ -84,7 +84,7 @@ def doubtful(item: Any) -> bool:
 
 
 class EMOFACE_PT_words(FacePanel, Panel):
-    """What is said."""
+    """What was heard, and where longer texts are."""
 
     bl_idname = "EMOFACE_PT_words"
     bl_label = "Words"
@@ -94,11 +94,7 @@ class EMOFACE_PT_words(FacePanel, Panel):
         """The text, the list, and the selected word below it."""
         layout, face = self.layout, chosen_face(context)
         choices = face.emoface
-        column = values(layout)
-        typed = column.row()
-        typed.enabled = choices.text_block is None
-        typed.prop(choices, "text", placeholder="What is said, if known")
-        column.prop(choices, "text_block")
+        values(layout).prop(choices, "text_block", text="Text from")
         if ownership.record_of(face) is None:
             return
         if not choices.words:

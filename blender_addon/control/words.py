@@ -53,4 +53,6 @@ def forget(obj: Object) -> None:
     for number in reversed(range(len(listed))):
         if not (listed[number].mute or listed[number].strength != 1.0):
             listed.remove(number)
-    obj.emoface.active_word = 0
+    obj.emoface.property_unset("active_word")
+    if not listed:
+        obj.emoface.property_unset("words")

@@ -108,7 +108,6 @@ def test_removing_leaves_nothing_but_what_was_chosen() -> None:
     before = snapshot()
     bake(obj)
     assert bpy.ops.emoface.remove_bake() == {"FINISHED"}
-    obj.emoface.emotion = "auto"
     bpy.context.scene.frame_set(1)
     assert not differences(before, snapshot())
     bake(obj)

@@ -110,6 +110,8 @@ def test_with_a_mesh_of_its_own_it_can_be_animated_and_stays_so(
     cue.frame, cue.emotion = 33, "angry"
     accent = face.emoface.accents.add()
     accent.first, accent.last, accent.strength = 12, 14, 0.5
+    word = face.emoface.words.add()
+    word.text, word.first, word.last, word.strength = "hear", 20, 24, 1.5
     moved = evaluated(face, 20)
     reload(tmp_path / "shot.blend")
     face = own(name)
@@ -119,6 +121,7 @@ def test_with_a_mesh_of_its_own_it_can_be_animated_and_stays_so(
     assert (face.emoface.emotion, face.emoface.regions.brows) == ("sad", 0.25)
     assert [(cue.frame, cue.emotion) for cue in face.emoface.cues] == [(33, "angry")]
     assert [(a.first, a.last, a.strength) for a in face.emoface.accents] == [(12, 14, 0.5)]
+    assert [(w.text, w.first, w.strength) for w in face.emoface.words] == [("hear", 20, 1.5)]
     assert not linked.forgets_choices(face)
 
 

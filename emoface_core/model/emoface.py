@@ -134,13 +134,10 @@ class EmoFace(nn.Module):
 
     def forward(self, mel: Tensor) -> EmoFaceOutput:
         """Log-mel (B, 2N, 80) -> all of the clip's curves, in the parallel mode."""
-        encoder = self.content_encoder
-        if isinstance(self.emotion_head, EmotionReader) and isinstance(encoder, MelEncoder):
-            heard_c, deep = encoder.heard(mel)  # (B, N, C_c) both
-            voice = self.emotion_head(mel, deep)
-        else:
-            heard_c, voice = encoder(mel), None
+        heard_c, deep = self.content_encoder.heard(mel)  # (B, N, C_c) both
         heard_e = self.emotion_encoder(mel)  # (B, N, C_e)
+        head = self.emotion_head
+        voice = head(mel, deep) if isinstance(head, EmotionReader) else head(heard_e)
         c = self.content_decoder(heard_c)  # (B, N, d)
         e = self.emotion_decoder(heard_e)
         attention = self.attention(heard_c, heard_e)
@@ -150,7 +147,7 @@ class EmoFace(nn.Module):
             content=self.content_out(c),
             emotion_layers=self.layers_out(e).unflatten(-1, (len(EMOTIONS), self.shapes)),
             attention=attention,
-            emotion_logits=self.emotion_head(heard_e) if voice is None else voice,
+            emotion_logits=voice,
             phone_logits=self.phone_head(heard_c),
         )
 

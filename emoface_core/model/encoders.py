@@ -116,6 +116,11 @@ class PretrainedEncoder(nn.Module):
         x = self.body.encoder(x).last_hidden_state
         return x if self.before or frames is None else resampled(x, frames)
 
+    def heard(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """The features, twice: what its layers know is not told apart here."""
+        features = self(samples)
+        return features, features
+
     def train(self, mode: bool = True) -> "PretrainedEncoder":
         super().train(mode)
         self.body.feature_extractor.eval()

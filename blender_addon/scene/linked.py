@@ -56,9 +56,6 @@ def settle_choices(obj: Object) -> None:
 
 def _groups(obj: Object) -> list[str]:
     """The groups of choices within a face's choices."""
-    properties = obj.emoface.bl_rna.properties
-    return [
-        prop.identifier
-        for prop in properties
-        if prop.type == "POINTER" and prop.identifier != "rna_type"
-    ]
+    pointers = [prop for prop in obj.emoface.bl_rna.properties if prop.type == "POINTER"]
+    kinds = [(prop.identifier, prop.fixed_type.base) for prop in pointers]
+    return [name for name, base in kinds if base and base.identifier == "PropertyGroup"]

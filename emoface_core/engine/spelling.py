@@ -114,7 +114,7 @@ def spell(text: str) -> tuple[SpeltWord, ...]:
 
 def _in_latin(written: str) -> str:
     """The letters of a word, small, in the alphabet of `_LETTERS`; "" if there are none."""
-    result, small = "", unicodedata.normalize("NFC", written.casefold().replace("ß", "ss"))
+    result, small = "", unicodedata.normalize("NFC", written.casefold())
     plain = "".join(c for c in unicodedata.normalize("NFD", small) if not unicodedata.combining(c))
     if any("\u0370" <= c <= "\u03ff" for c in plain):
         small = re.sub("|".join(_GREEK), lambda found: _GREEK[found[0]], plain)

@@ -2,7 +2,7 @@
 """Every difference between Blender's versions that matters here; nothing else knows one."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +18,17 @@ LINEAR = 1  # the number of 'LINEAR' in foreach_set("interpolation"), in all ver
 
 @dataclass(frozen=True, slots=True)
 class KeyAction:
-    """A new Action for a Key datablock, with where its F-curves go."""
+    """An Action of ours for a Key datablock, with where its F-curves are."""
 
     action: Action
     slot: Any | None  # ActionSlot, where there are slots
     _owner: Any  # Action or ActionChannelbag
 
     def new_curve(self, data_path: str, group: str) -> Any:
-        """A new, empty F-curve in a channel group of that name."""
+        """A new, empty F-curve in a channel group of that name; "" is none."""
         curve = self._owner.fcurves.new(data_path)
+        if not group:
+            return curve
         existing = self._owner.groups.get(group)
         curve.group = existing if existing is not None else self._owner.groups.new(group)
         return curve
@@ -35,13 +37,37 @@ class KeyAction:
         """The F-curve of a data path, if there is one."""
         return self._owner.fcurves.find(data_path)
 
-    def remove_group(self, group: str) -> None:
-        """Take a channel group away, with its F-curves."""
-        groups = self._owner.groups
-        for curve in list(groups[group].channels) if group in groups else ():
+    @property
+    def curves(self) -> list[Any]:
+        """Its F-curves, without those that its other slots may have."""
+        return list(self._owner.fcurves)
+
+    def remove(self, curves: Iterable[Any]) -> None:
+        """Take F-curves away, and their channel groups where nothing else is in them."""
+        curves = list(curves)
+        names = {curve.group.name for curve in curves if curve.group is not None}
+        for curve in curves:
             self._owner.fcurves.remove(curve)
-        if group in groups:  # with slots it went with its last curve
-            groups.remove(groups[group])
+        groups = self._owner.groups
+        for name in names:
+            if name in groups and not groups[name].channels:  # with slots it went by itself
+                groups.remove(groups[name])
+
+    def play(self, player: Any) -> None:
+        """Let an NLA strip, or a datablock's animation data, play this Action."""
+        if player.action != self.action:
+            player.action = self.action
+        if self.slot is not None:
+            player.action_slot = self.slot
+
+    def copy(self) -> "KeyAction":
+        """The same in a datablock of its own."""
+        return key_action_of(self.action.copy())
+
+    def remove_slot(self) -> None:
+        """Take its slot away, in an Action that holds others."""
+        if self.slot is not None:
+            self.action.slots.remove(self.slot)
 
 
 def new_key_action(name: str, key: Key) -> KeyAction:
@@ -74,23 +100,6 @@ def action_curves(action: Action) -> list[Any]:
         for bag in strip.channelbags
         for curve in bag.fcurves
     ]
-
-
-def use_slot(nla_strip: Any, made: KeyAction) -> None:
-    """Tell an NLA strip which of its Action's slots it plays."""
-    if made.slot is not None:
-        nla_strip.action_slot = made.slot
-
-
-def slot_of(nla_strip: Any) -> Any | None:
-    """The slot of its Action that an NLA strip plays; None where there are none."""
-    return getattr(nla_strip, "action_slot", None)
-
-
-def use_active_slot(animation: AnimData, slot: Any | None) -> None:
-    """Tell a datablock which slot of its active Action it plays."""
-    if slot is not None:
-        animation.action_slot = slot
 
 
 def curves_in_use(animation: AnimData) -> list[Any]:

@@ -17,7 +17,7 @@ from emoface_core.files import text_or_file
 
 from ..control import presets, properties
 from ..curves.naming import INTENSITY, BakeRecord
-from ..layers import ownership
+from ..layers import hosts, ownership
 from ..scene import casting, strips, target
 from ..work.job import Job, Wish, wish_of
 from ..work.session import Engine, session
@@ -131,6 +131,7 @@ def _wish(
         emotion=emotion,
         preference=None if emotion == AUTO else preference,
         intensity=wish.intensity if job.intensity is None else job.intensity,
+        into={None: None, "nla": hosts.NLA, "action": hosts.ACTION}[job.into],
         eyes=None if job.preset and not job.eyes else job.eyes,
     )
 

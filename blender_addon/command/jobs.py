@@ -13,6 +13,7 @@ from typing import Any
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.errors import InputError
 
+INTO = ("nla", "action")  # tracks, or the active Action
 _ASK = "See --help for what a job can have."
 
 
@@ -36,6 +37,7 @@ class BakeJob:
     intensity: float | None = None
     preference: float | None = None
     eyes: bool = False  # blinks and gaze
+    into: str | None = None  # "nla" or "action"; None: as chosen in the panel
     fps: float | None = None
     start_frame: int | None = None
     save: str = ""
@@ -144,6 +146,8 @@ def check(job: BakeJob) -> None:
         raise InputError(
             f"There is no emotion “{job.emotion}”.", f"Give {AUTO}, {', '.join(EMOTIONS)}."
         )
+    if job.into is not None and job.into not in INTO:
+        raise InputError(f"A bake cannot go into “{job.into}”.", f"Give {' or '.join(INTO)}.")
     for name, value, most in (
         ("intensity", job.intensity, MAX_INTENSITY),
         ("preference", job.preference, 1.0),

@@ -68,6 +68,12 @@ def parser() -> argparse.ArgumentParser:
         help="blink and look about, too, as the face's panel says; without it the eyes do only "
         "what speech and emotion make them do, or what the preset says",
     )
+    made.add_argument(
+        "--into",
+        metavar="nla|action",
+        help="play in NLA tracks, one for each layer, or as the shape keys' active Action; without "
+        "it as chosen in the panel, which is nla at first",
+    )
     made.add_argument("--fps", type=float, metavar="F", help="give the scene this frame rate first")
     made.add_argument("--start-frame", type=int, metavar="N", help="where the sound file begins")
     made.add_argument("--open", metavar="FILE.blend", help="open this file first")

@@ -12,7 +12,7 @@ from emoface_core.face.eyes import EyeSettings
 
 from ..curves.cues import Accent, Cue, Feeling
 from ..curves.styling import RegionStyle, SpeechStyle, Style
-from ..layers import gaze_layer, ownership, writer
+from ..layers import gaze_layer, hosts, ownership, writer
 from . import markers, words
 
 SAME = "SAME"  # the mouth feels what the face feels
@@ -93,13 +93,21 @@ def apply_eyes(obj: Object, style: Style | None = None) -> None:
         gaze_layer.hide(obj)
         return
     settings = EyeSettings(eyes.seed, eyes.blinks_per_minute, eyes.gaze)
-    gaze_layer.show(obj, settings, style or style_of(obj, baked_feeling(obj)))
+    style = style or style_of(obj, baked_feeling(obj))
+    gaze_layer.show(obj, settings, style, eyes.strength)
 
 
 def apply_mutes(obj: Object) -> None:
     """Silence the layers that the face's properties say."""
     for layer in LAYERS:
         writer.mute(obj, layer, getattr(obj.emoface, f"mute_{layer}"))
+
+
+def why_not_moved(obj: Object) -> str:
+    """Why the animation does not play, or would not, where it was chosen to; "" if it does."""
+    key = obj.data.shape_keys
+    into = obj.emoface.into
+    return "" if hosts.plays_in(key) == into else hosts.problem(key, into)
 
 
 def problem(obj: Object) -> str:
@@ -177,6 +185,15 @@ def eyes_changed(eyes: Any, _context: Context) -> None:
     obj = eyes.id_data
     if not _updates.held and ownership.record_of(obj) is not None and obj.data.library is None:
         apply_eyes(obj)
+
+
+def into_changed(choices: Any, _context: Context) -> None:
+    """The animation shall play elsewhere. Where that cannot be, the panel says why."""
+    obj = choices.id_data
+    if _updates.held or ownership.record_of(obj) is None or obj.data.library is not None:
+        return
+    if not why_not_moved(obj):
+        hosts.move(obj, choices.into)
 
 
 def word_chosen(choices: Any, context: Context) -> None:

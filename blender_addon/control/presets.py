@@ -27,6 +27,7 @@ FORMAT = 1
 SUFFIX = ".json"
 _LARGEST = 1_000_000  # bytes; a preset has about a thousand
 _OF_THE_SHOT = {"name", "rna_type", "source", "strip", "file", "first_frame", "show_markers"}
+_OF_THE_SHOT |= {"into"}  # how an animator works is no part of a character
 _OF_ONE_FACE = {"seed"}  # two characters that blink in step look like machines
 _NOT_KEPT = ("active", "mute")  # of the panel and of the moment
 _PLAIN = {"BOOLEAN", "INT", "FLOAT", "ENUM"}  # a list or a text is of the shot: cues, words

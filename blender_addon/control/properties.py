@@ -22,6 +22,7 @@ from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.face.eyes import MOST_BLINKS
 
 from ..curves.plan import ROOM
+from ..layers import hosts
 from ..scene import strips, target
 from . import live
 
@@ -169,6 +170,13 @@ class EmoFaceRegions(PropertyGroup):
 class EmoFaceEyes(PropertyGroup):
     """Blinks and gaze, which no voice tells."""
 
+    strength: _factor(
+        "Blinks & Gaze",
+        "Strength of the layer: 1 is as made, 0 none",
+        default=1.0,
+        step=5,
+        update=live.eyes_changed,
+    )
     show: _chosen(
         BoolProperty,
         "Blinks & Gaze",
@@ -391,6 +399,25 @@ class EmoFaceChoices(PropertyGroup):
         IntProperty, "Word", "The word that is shown below", update=live.word_chosen
     )
     speech_style: PointerProperty(type=EmoFaceSpeechStyle, override=KEPT)
+    into: _chosen(
+        EnumProperty,
+        "Bake Into",
+        "Where the animation plays on the timeline. Can be changed after the bake, too",
+        items=(
+            (
+                hosts.NLA,
+                "NLA Tracks",
+                "A track for each layer in the NLA editor, to be muted, weakened and moved there. "
+                "Your own active Action plays on top",
+            ),
+            (
+                hosts.ACTION,
+                "One Action",
+                "The shape keys' active Action: all curves open in Dope Sheet and Graph Editor",
+            ),
+        ),
+        update=live.into_changed,
+    )
     mute_speech: _chosen(
         BoolProperty, "Mute Speech", "Hide what the face does to speak", update=live.mute_changed
     )

@@ -8,7 +8,7 @@ from emoface_core.layers import BakeLayers
 from ..curves.cues import Accent
 from ..curves.timing import Clip
 from ..curves.words import Word, accent_of, carried, words_of
-from ..layers import ownership, writer
+from ..layers import hosts, ownership
 
 
 def words_on(obj: Object) -> list[Word]:
@@ -30,7 +30,7 @@ def accents_on(obj: Object) -> tuple[Accent, ...]:
 
 def moved_by(obj: Object) -> float:
     """Frames by which the bake, and its words with it, was moved on the timeline."""
-    return writer.scene_offset(obj.data.shape_keys) if obj.data.shape_keys is not None else 0.0
+    return hosts.offset(obj.data.shape_keys) if obj.data.shape_keys is not None else 0.0
 
 
 def keep(obj: Object, layers: BakeLayers, clip: Clip) -> None:

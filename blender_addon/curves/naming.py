@@ -14,7 +14,8 @@ MOTION = "emoface_motion"  # custom property of the Key: a Motion, as bytes
 OLD_CURVES = "emoface_curves"  # the same of a bake by EmoFace 0.1
 PLAIN = "emoface_plain"  # custom property of the Key: names of keys that were ours once, as JSON
 MARK = "emoface"  # custom property of our Action
-TRACK = "EmoFace"
+LAYER = "emoface_layer"  # the same: which layer it holds; without it, all of them
+GROUP = "EmoFace "  # of our curves' channel groups: what their names begin with
 VERSION = 1
 
 _KEY_PATH = re.compile(r'^key_blocks\["((?:[^"\\]|\\.)*)"\]\.value$')
@@ -29,6 +30,11 @@ def key_name(layer: str, name: str) -> str:
 def layer_of_key(name: str) -> str:
     """The layer that a name by `key_name` says."""
     return name.removeprefix(KEY_PREFIX).partition(".")[0]
+
+
+def group_name(layer: str) -> str:
+    """The channel group of a layer's curves."""
+    return f"{GROUP}{layer.capitalize()}"
 
 
 def plain_name(name: str) -> str:

@@ -5,22 +5,22 @@ import json
 from typing import Any
 
 import numpy as np
-from bpy.types import Action, Key, Object, Scene
+from bpy.types import Key, Object, Scene
 from numpy.typing import NDArray
 
 from emoface_core.errors import InputError
 
-from .. import compat
 from ..curves.naming import (
     INTENSITY,
-    MARK,
     PLAIN,
+    curve_path,
+    group_name,
     layer_of_key,
     plain_name,
     property_of_path,
     value_path,
 )
-from . import ownership, writer
+from . import hosts, ownership, writer
 
 Floats = NDArray[np.float32]
 
@@ -28,38 +28,58 @@ Floats = NDArray[np.float32]
 def to_plain_keys(obj: Object, scene: Scene) -> int:
     """Flatten a face's bake: ordinary curves on the values of ordinary shape keys. How many.
 
-    The intensity, with its key frames, goes into the curves. The Action becomes the active one if
-    there is none, and stays in its NLA track otherwise. The keys get names of their own, so that
-    another bake leaves them alone.
+    The intensity, with its key frames, goes into the curves; so does what the artist has made of
+    our NLA strips. The Action becomes the active one if there is none, else it plays in the NLA.
+    The keys get names of their own, so that another bake leaves them alone.
     """
     record = ownership.record_of(obj)
     if record is None:
         raise InputError(f"“{obj.name}” has no animation by EmoFace.")
     key = obj.data.shape_keys
-    actions = ownership.our_actions(key)
-    curves = writer.our_curves(key)
     names = [name for name in record.keys if name in key.key_blocks]
-    driven = {name: curves[name] for name in names if name in curves and _is_driven(curves[name])}
-    flat = {name: _flat(obj, name, curve) for name, curve in driven.items()}
-    sampled = [name for name, places in flat.items() if places is None]
-    flat.update(_sample(obj, scene, {name: driven[name] for name in sampled}))
-    ownership.remove_drivers(key, list(driven))
+    curves = {name: curve for name, curve in writer.our_curves(key).items() if name in names}
+    arranged = hosts.is_arranged(key)
+    changed = {name: c for name, c in curves.items() if arranged or _is_driven(c)}
+    flat = {name: None if arranged else _flat(obj, name, c) for name, c in changed.items()}
+    played = [name for name, places in flat.items() if places is None]
+    flat.update(_sample(obj, scene, played, _frames(key, changed)))
+    track = _new_track(key)
+    made = hosts.leave(obj) if arranged else hosts.join(obj)
+    ownership.remove_drivers(key, names)
+    there = {c.data_path: c for c in made.curves}
     for name, places in flat.items():
-        if places is not None:
-            driven[name].data_path = value_path(name)
-            writer.fill(driven[name], *places.T)
+        curve = there.get(curve_path(name)) or made.new_curve(
+            value_path(name), group_name(layer_of_key(name))
+        )
+        curve.data_path = value_path(name)
+        writer.fill(curve, *places.T)
+    ownership.unmark(made.action)
+    made.action.name = f"{obj.name} Face"
+    if track is None:
+        made.play(key.animation_data)
+    else:
+        strip = track.strips.new(made.action.name, 1, made.action)
+        made.play(strip)
+        hosts.retime(strip)
     ownership.remove_properties(key)
     if record.made_intensity:
         ownership.remove_intensity(obj)
     for name in names:
         key.key_blocks[name].name = plain_name(name)  # Blender renames in the curves, too
     key[PLAIN] = json.dumps([plain_name(name) for name in names])
-    _make_active(key, actions)
-    for action in actions:
-        del action[MARK]
-        action.name = f"{obj.name} Face"
     key.update_tag()
     return len(names)
+
+
+def _new_track(key: Key) -> Any | None:
+    """A track where ours are, if the artist's own Action is active; None if it is not."""
+    animation = key.animation_data
+    if animation.action is None or ownership.is_our_action(animation.action):
+        return None
+    ours = [track for track, _ in ownership.our_strips(key)]
+    track = animation.nla_tracks.new(prev=ours[-1]) if ours else animation.nla_tracks.new()
+    track.name = "EmoFace"
+    return track
 
 
 def _is_driven(curve: Any) -> bool:
@@ -76,42 +96,26 @@ def _flat(obj: Object, name: str, curve: Any) -> Floats | None:
     )
 
 
-def _sample(obj: Object, scene: Scene, curves: dict[str, Any]) -> dict[str, Floats]:
-    """(F, 2) key frames of driven keys, one on each frame, read while the scene plays."""
-    if not curves:
+def _frames(key: Key, curves: dict[str, Any]) -> Floats:
+    """The whole frames of the scene in which curves of ours play."""
+    strips = [(strip.frame_start, strip.frame_end) for _, strip in ownership.our_strips(key)]
+    spans = strips or [c.range() for c in curves.values() if len(c.keyframe_points)]
+    if not spans:
+        return np.zeros(0, np.float32)
+    first, last = min(s[0] for s in spans), max(s[1] for s in spans)
+    return np.arange(np.floor(first), np.ceil(last) + 1, dtype=np.float32)
+
+
+def _sample(obj: Object, scene: Scene, names: list[str], frames: Floats) -> dict[str, Floats]:
+    """(F, 2) key frames of keys, one on each frame, read while the scene plays."""
+    if not names:
         return {}
-    places = [writer.places_of(curve) for curve in curves.values()]
-    first = min(float(place[0, 0]) for place in places)
-    last = max(float(place[-1, 0]) for place in places)
-    frames = np.arange(first, last + 1, dtype=np.float32)
-    blocks = [obj.data.shape_keys.key_blocks[name] for name in curves]
-    shift = writer.scene_offset(obj.data.shape_keys)
+    blocks = [obj.data.shape_keys.key_blocks[name] for name in names]
     values = np.empty((len(frames), len(blocks)), np.float32)
     now, part = scene.frame_current, scene.frame_subframe
-    for row, frame in enumerate(frames + np.float32(shift)):
-        whole = int(np.floor(frame))
-        scene.frame_set(whole, subframe=float(frame - whole))
+    for row, frame in enumerate(frames):
+        scene.frame_set(int(frame))
         values[row] = [block.value for block in blocks]
     scene.frame_set(now, subframe=part)
-    columns = zip(curves, values.T, strict=True)
+    columns = zip(names, values.T, strict=True)
     return {name: np.column_stack([frames, column]) for name, column in columns}
-
-
-def _make_active(key: Key, actions: list[Action]) -> None:
-    """Move our strip's Action out of the NLA, if there is no active one."""
-    animation = key.animation_data
-    if animation.action is not None or len(actions) != 1:
-        return
-    strips = [
-        strip
-        for track in animation.nla_tracks
-        for strip in track.strips
-        if strip.action == actions[0]
-    ]
-    in_place = strips and strips[0].frame_start == strips[0].action_frame_start
-    if len(strips) != 1 or not in_place or strips[0].scale != 1:
-        return  # the artist has arranged it: leave it in the NLA
-    slot = compat.slot_of(strips[0])
-    ownership.remove_tracks(key)
-    animation.action = actions[0]
-    compat.use_active_slot(animation, slot)

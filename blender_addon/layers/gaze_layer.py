@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The eyes' layer on a baked face: written, changed and taken away at once, without the engine.
 
-Its curves lie in the bake's own Action, so they move with the bake's strip on the timeline, and
-what removes the bake removes them.
+Its curves lie where the bake's lie, in a track of their own or in its one Action, and what removes
+the bake removes them.
 """
 
 from dataclasses import replace
@@ -18,14 +18,20 @@ from emoface_core.layers import BakeLayers
 from .. import compat
 from ..curves.cues import weights_over_time
 from ..curves.gaze import BLINK, LAYER, SOUND, HeardSound, eye_keys, eye_values, is_driven, lids
-from ..curves.naming import RECORD, BakeRecord, curve_path, key_name, layer_of_key, value_path
+from ..curves.naming import (
+    RECORD,
+    BakeRecord,
+    curve_path,
+    group_name,
+    key_name,
+    layer_of_key,
+    value_path,
+)
 from ..curves.plan import KeyPlan
 from ..curves.styling import Style
-from . import ownership, writer
+from . import hosts, ownership, writer
 
 Floats = NDArray[np.float32]
-
-_GROUP = "EmoFace Eyes"
 
 
 def keep_sound(obj: Object, layers: BakeLayers) -> None:
@@ -42,32 +48,36 @@ def sound_of(obj: Object) -> HeardSound | None:
         return None
 
 
-def show(obj: Object, settings: EyeSettings, style: Style) -> bool:
+def show(obj: Object, settings: EyeSettings, style: Style, strength: float = 1.0) -> bool:
     """Give a baked face the layer, or change the one it has; False if the bake left no sound.
 
-    `style` says what is felt when. Keys that the artist deleted stay deleted.
+    `style` says what is felt when, `strength` how much of the layer shows, 0 to 1. Keys that the
+    artist deleted stay deleted.
     """
     record, sound, motion = ownership.record_of(obj), sound_of(obj), writer.motion_of(obj)
-    actions = ownership.our_actions(obj.data.shape_keys) if record is not None else []
-    if record is None or sound is None or motion is None or not actions:
+    into = hosts.plays_in(obj.data.shape_keys) if record is not None else None
+    if record is None or sound is None or motion is None or into is None:
         return False
     key = obj.data.shape_keys
+    ownership.have_actions_alone(key)
     count, before = len(motion.speech), (len(motion.speech) - record.frames) // 2
     frames = np.arange(count, dtype=np.float32) + np.float32(record.first_frame - before)
-    there = frames + np.float32(writer.scene_offset(key))
+    there = frames + np.float32(hosts.offset(key, LAYER))
     weights = weights_over_time(style.feeling.mixture(), style.cues, there, motion.voice)
     felt = weights[before : before + record.frames]
-    made = compat.key_action_of(actions[0])
-    if not _names(record):
-        plans = eye_keys(sound, settings, felt, count, motion.fps)
-        _add(obj, record, plans, made)
+    made = hosts.host(obj, LAYER, into)
+    new = not _names(record)
+    if new:
+        _add(obj, record, eye_keys(sound, settings, felt, count, motion.fps), made)
         drive(obj)
     values = eye_values(sound, settings, felt, count, motion.fps)
     for name, curve in values.items():
         found = made.find_curve(_path(name))
         if found is not None:
-            writer.fill(found, frames, curve)
-    actions[0].update_tag()
+            writer.fill(found, frames, curve * np.float32(strength))
+    if new:
+        hosts.fit_layer(key, LAYER)
+    made.action.update_tag()
     key.update_tag()
     return True
 
@@ -78,10 +88,11 @@ def hide(obj: Object) -> None:
     if record is None or not _names(record):
         return
     key = obj.data.shape_keys
-    for action in ownership.our_actions(key):
-        compat.key_action_of(action).remove_group(_GROUP)
-    ownership.remove_keys(obj, [name for name in _names(record) if name in key.key_blocks])
-    kept = tuple(name for name in record.keys if name not in _names(record))
+    ownership.have_actions_alone(key)
+    names = _names(record)
+    hosts.remove_layer(key, LAYER)
+    ownership.remove_keys(obj, [name for name in names if name in key.key_blocks])
+    kept = tuple(name for name in record.keys if name not in names)
     key[RECORD] = replace(record, keys=kept).to_json()
     key.update_tag()
 
@@ -143,7 +154,7 @@ def _add(
         shape = plan.name.removeprefix(key_name(LAYER, ""))
         if is_driven(shape):
             key[name] = 0.0
-        made.new_curve(_path(shape), _GROUP)
+        made.new_curve(_path(shape), group_name(LAYER))
     key[RECORD] = replace(record, keys=(*record.keys, *names)).to_json()
 
 

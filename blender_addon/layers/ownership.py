@@ -10,9 +10,11 @@ from bpy.types import Action, Key, Object
 
 from .. import compat
 from ..curves.naming import (
+    GROUP,
     INTENSITY,
     INTENSITY_PATH,
     KEY_PREFIX,
+    LAYER,
     MARK,
     MOTION,
     OLD_CURVES,
@@ -28,7 +30,12 @@ def record_of(obj: Object | None) -> BakeRecord | None:
     """What the bake on an object is, if it has one."""
     if obj is None or obj.type != "MESH" or obj.data is None or obj.data.shape_keys is None:
         return None
-    text = obj.data.shape_keys.get(RECORD)
+    return record_in(obj.data.shape_keys)
+
+
+def record_in(key: Key | None) -> BakeRecord | None:
+    """What the bake on a Key is, if it has one."""
+    text = key.get(RECORD) if key is not None else None
     return BakeRecord.from_json(text) if isinstance(text, str) else None
 
 
@@ -42,38 +49,139 @@ def is_ours(track: Any) -> bool:
     return len(track.strips) > 0 and all(is_our_action(strip.action) for strip in track.strips)
 
 
-def our_actions(key: Key) -> list[Action]:
-    """The Actions of ours that move a Key, through the NLA or because they were made active."""
+def our_strips(key: Key) -> list[tuple[Any, Any]]:
+    """(track, strip) of all strips that play an Action of ours, from the lowest track up."""
     animation = key.animation_data
-    if animation is None:
+    tracks = animation.nla_tracks if animation is not None else []
+    return [(t, strip) for t in tracks for strip in t.strips if is_our_action(strip.action)]
+
+
+def our_actions(key: Key) -> list[Action]:
+    """The Actions of ours that move a Key, through the NLA or because one is active."""
+    if key.animation_data is None:
         return []
-    strips = [strip.action for track in animation.nla_tracks for strip in track.strips]
-    found = [action for action in [*strips, animation.action] if is_our_action(action)]
+    found = [strip.action for _, strip in our_strips(key)]
+    if is_our_action(key.animation_data.action):
+        found.append(key.animation_data.action)
     return list(dict.fromkeys(found))
 
 
-def remove_bake(obj: Object, *, keep_intensity: bool = False) -> None:
-    """Take away our shape keys, curves, drivers, track, Action and properties, and nothing else.
+def our_curves(key: Key, action: Action) -> list[Any]:
+    """What is ours in an Action of ours.
 
-    The Basis goes too if a bake made it and no other key has been added since. `keep_intensity`
-    leaves the object's intensity, its value and its key frames, for the next bake.
+    The artist may key anything there, too: whatever moves no key of ours is the artist's.
+    """
+    record = record_in(key)
+    names = record.keys if record is not None else ()
+    return [c for c in compat.key_action_of(action).curves if _is_our_curve(c, key, names)]
+
+
+def _is_our_curve(curve: Any, key: Key, names: Collection[str]) -> bool:
+    carried = property_of_path(curve.data_path)
+    if carried is not None:
+        return carried in names or carried.startswith(KEY_PREFIX)
+    name = key_of_path(curve.data_path)
+    if name is None or name in names:
+        return name is not None and name not in key  # a driven key's own value is not ours
+    return curve.group is not None and curve.group.name.startswith(GROUP)  # it was renamed
+
+
+def have_actions_alone(key: Key) -> None:
+    """Give a Key copies of those Actions of ours that it shares with a copy of the face."""
+    others = [other for other in bpy.data.shape_keys if other != key]
+    shared = {action for other in others for action in our_actions(other)}
+    _replace_by_copies(key, shared.intersection(our_actions(key)))
+
+
+def take_actions(key: Key) -> None:
+    """Before Actions of ours are emptied: have them alone, and leave the artist those to be kept.
+
+    An Action that was given a fake user is a take to be kept; what goes on is a copy.
+    """
+    have_actions_alone(key)
+    kept = [action for action in our_actions(key) if action.use_fake_user]
+    _replace_by_copies(key, kept)
+    for action in kept:
+        unmark(action)
+
+
+def _replace_by_copies(key: Key, actions: Collection[Action]) -> None:
+    players = [strip for _, strip in our_strips(key)]
+    if key.animation_data is not None:
+        players.append(key.animation_data)
+    for action in actions:
+        copy = compat.key_action_of(action).copy()
+        copy.action.use_fake_user = False
+        for player in players:
+            if player.action == action:
+                copy.play(player)
+
+
+def unmark(action: Action) -> None:
+    """Make an Action of ours the artist's."""
+    for mark in (MARK, LAYER):
+        if mark in action:
+            del action[mark]
+
+
+def remove_bake(obj: Object) -> None:
+    """Take away our shape keys, curves, drivers, tracks, Actions and properties, and nothing else.
+
+    The Basis goes too if a bake made it and no other key has been added since. An Action of ours in
+    which the artist has keyed something stays with that, and is the artist's from then on.
     """
     record = record_of(obj)
     key = obj.data.shape_keys
     if record is None or key is None:
         return
+    take_actions(key)
     actions = our_actions(key)
     names = _our_keys(key, record, actions)
-    remove_drivers(key, names)
-    remove_tracks(key)
     for action in actions:
-        if action.users == 0:
-            bpy.data.actions.remove(action)
+        compat.key_action_of(action).remove(our_curves(key, action))
+        let_go(key, action)
+    remove_drivers(key, names)
     remove_properties(key)
     _remove_keys(obj, names, record.made_basis)
-    if record.made_intensity and not keep_intensity:
+    if record.made_intensity:
         remove_intensity(obj)
     obj.data.update()
+
+
+def clear_bake(obj: Object) -> None:
+    """Take away what the next bake writes anew; Actions, their tracks and the intensity stay."""
+    record = record_of(obj)
+    if record is None:
+        return
+    key = obj.data.shape_keys
+    take_actions(key)
+    actions = our_actions(key)
+    names = _our_keys(key, record, actions)
+    for action in actions:
+        compat.key_action_of(action).remove(our_curves(key, action))
+    remove_drivers(key, names)
+    remove_properties(key)
+    _remove_keys(obj, names, made_basis=False)
+
+
+def let_go(key: Key, action: Action) -> None:
+    """Our curves are out of an Action: it goes, or is the artist's if something is left in it."""
+    animation = key.animation_data
+    made = compat.key_action_of(action)
+    if not made.curves:
+        if animation.action == action:
+            animation.action = None
+        for track, strip in our_strips(key):
+            if strip.action == action:
+                track.strips.remove(strip)
+                if not track.strips:
+                    animation.nla_tracks.remove(track)
+    if action.users == 0:
+        bpy.data.actions.remove(action)
+        return
+    unmark(action)
+    if not made.curves:
+        made.remove_slot()
 
 
 def plain_keys(key: Key) -> list[str]:
@@ -123,9 +231,7 @@ def remove_keys(obj: Object, names: list[str]) -> None:
 
 def _our_keys(key: Key, record: BakeRecord, actions: list[Action]) -> list[str]:
     """Our shape keys by their present names: Blender keeps data paths right when one is renamed."""
-    moved = [
-        key_of_path(curve.data_path) for action in actions for curve in compat.action_curves(action)
-    ]
+    moved = [key_of_path(c.data_path) for action in actions for c in our_curves(key, action)]
     drivers = key.animation_data.drivers if key.animation_data else []
     driven = [key_of_path(curve.data_path) for curve in drivers if _reads_our_curve(curve)]
     names = dict.fromkeys([*record.keys, *moved, *driven])
@@ -144,21 +250,6 @@ def remove_drivers(key: Key, names: Collection[str]) -> None:
     for curve in list(key.animation_data.drivers):
         if key_of_path(curve.data_path) in names and _reads_our_curve(curve):
             key.animation_data.drivers.remove(curve)
-
-
-def remove_tracks(key: Key) -> None:
-    """Take away our strips, and the tracks that hold nothing else."""
-    animation = key.animation_data
-    if animation is None:
-        return
-    if is_our_action(animation.action):
-        animation.action = None
-    for track in list(animation.nla_tracks):
-        ours = is_ours(track)
-        for strip in [s for s in track.strips if is_our_action(s.action)]:
-            track.strips.remove(strip)
-        if ours:
-            animation.nla_tracks.remove(track)
 
 
 def _remove_keys(obj: Object, names: list[str], made_basis: bool) -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing a bake plan into Blender: shape keys, an Action in an NLA track of our own, drivers.
+"""Writing a bake plan into Blender: shape keys, their curves in Actions of ours, drivers.
 
 Speech keys have their curve on the value. An emotion key's value is driven by `curve * intensity`:
 the curve moves a custom property of the Key, the intensity is a custom property of the object.
 Blender evaluates that simple expression without Python, so the file plays without the add-on.
-The Action plays in the NLA (measured in 4.2, 4.5, 5.0 and 5.2: custom properties and drivers that
-read them evaluate there as in an active Action), so the artist's active Action is never touched.
+Custom properties and drivers that read them evaluate in NLA tracks as in an active Action (measured
+in 4.2, 4.5, 5.0 and 5.2), so either may play them; `hosts` knows which does.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from bpy.types import Key, Object
 from numpy.typing import NDArray
 
 from emoface_core.emotions import AUTO, MAX_INTENSITY
+from emoface_core.errors import InputError
 
 from .. import compat
 from ..curves import thinning
@@ -24,13 +25,12 @@ from ..curves.motion import Motion, motion_from_bytes
 from ..curves.naming import (
     INTENSITY,
     INTENSITY_PATH,
-    MARK,
+    LAYER,
     MOTION,
     RECORD,
-    TRACK,
-    VERSION,
     BakeRecord,
     curve_path,
+    group_name,
     key_of_path,
     layer_of_key,
     property_of_path,
@@ -38,7 +38,7 @@ from ..curves.naming import (
 )
 from ..curves.plan import BakePlan, KeyPlan
 from ..curves.styling import Style, styled
-from . import ownership
+from . import hosts, ownership
 
 SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
 _WIDEST_SLIDER = 10.0  # that Blender allows
@@ -57,13 +57,21 @@ class Source:
     strips: tuple[str, ...] = ()
 
 
-def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
+def write_bake(
+    obj: Object, plan: BakePlan, source: Source, into: hosts.Into | None = None
+) -> BakeRecord:
     """Put a bake on an object, in the place of an earlier one of ours. Returns its record.
 
-    The object must have passed `target.check`.
+    `into`: NLA tracks or one Action; None: where the earlier one plays. The object must have passed
+    `target.check`. InputError if it cannot be there: nothing has been changed then.
     """
     before = ownership.record_of(obj)
-    ownership.remove_bake(obj, keep_intensity=True)
+    into = into or hosts.plays_in(obj.data.shape_keys) or hosts.NLA
+    if said := hosts.problem(obj.data.shape_keys, into):
+        raise InputError(said)
+    if before is not None:
+        ownership.clear_bake(obj)
+        hosts.move(obj, into)
     made_intensity = _ensure_intensity(obj, source.intensity)
     made_basis = _ensure_basis(obj)
     key = obj.data.shape_keys
@@ -85,7 +93,7 @@ def write_bake(obj: Object, plan: BakePlan, source: Source) -> BakeRecord:
         strips=source.strips,
     )
     key[RECORD] = record.to_json()
-    _add_curves(obj, key, plan, names)
+    _add_curves(obj, plan, names, into)
     _add_drivers(obj, key, plan, names)
     key[MOTION] = plan.motion.to_bytes()
     key.update_tag()
@@ -137,25 +145,22 @@ def add_keys(obj: Object, plans: Sequence[KeyPlan]) -> list[str]:
     return names
 
 
-def _add_curves(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None:
-    made = compat.new_key_action(f"EmoFace {obj.name}", key)
-    made.action[MARK] = VERSION
+def _add_curves(obj: Object, plan: BakePlan, names: list[str], into: hosts.Into) -> None:
+    key = obj.data.shape_keys
+    if into == hosts.NLA and not _has_actions(key):
+        hosts.host(obj, hosts.REST)
     for name, key_plan in zip(names, plan.keys, strict=True):
         path = value_path(name)
         if key_plan.layer == DRIVEN:
             key[name] = 0.0
             path = curve_path(name)
-        curve = made.new_curve(path, f"EmoFace {key_plan.layer.capitalize()}")
+        curve = hosts.host(obj, key_plan.layer, into).new_curve(path, group_name(key_plan.layer))
         fill(curve, plan.frames, key_plan.values)
-    animation = key.animation_data or key.animation_data_create()
-    active = animation.nla_tracks.active
-    track = animation.nla_tracks.new()
-    track.name = TRACK
-    strip = track.strips.new(TRACK, int(plan.frames[0]), made.action)
-    compat.use_slot(strip, made)
-    strip.extrapolation = "HOLD"  # at rest, before and after
-    if active is not None:
-        animation.nla_tracks.active = active
+    hosts.fit(key)
+
+
+def _has_actions(key: Key) -> bool:
+    return key.animation_data is not None and bool(ownership.our_actions(key))
 
 
 def fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
@@ -212,17 +217,6 @@ def motion_of(obj: Object) -> Motion | None:
         return None
 
 
-def scene_offset(key: Key) -> float:
-    """Frames by which the artist has moved our strip on the timeline since the bake."""
-    animation = key.animation_data
-    tracks = animation.nla_tracks if animation is not None else []
-    for track in tracks:
-        for strip in track.strips:
-            if ownership.is_our_action(strip.action):
-                return float(strip.frame_start - strip.action_frame_start)
-    return 0.0
-
-
 def restyle(obj: Object, style: Style) -> bool:
     """Rewrite a baked face's curves in another style; False if it holds no motion of ours.
 
@@ -232,8 +226,12 @@ def restyle(obj: Object, style: Style) -> bool:
     if motion is None or record is None:
         return False
     key = obj.data.shape_keys
+    ownership.have_actions_alone(key)
     first = record.first_frame - (len(motion.speech) - record.frames) // 2
-    speech, emotion = styled(motion, style, first + scene_offset(key))
+    moved = [hosts.offset(key, layer) for layer in ("speech", "emotion")]
+    speech, emotion = styled(motion, style, first + moved[0])
+    if moved[0] != moved[1]:
+        _, emotion = styled(motion, style, first + moved[1])
     count = len(motion.speech_keys)
     names = record.keys[: count + len(motion.emotion_keys)]
     frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
@@ -260,7 +258,8 @@ def our_curves(key: Key) -> dict[str | None, Any]:
     return {
         key_of_path(curve.data_path) or property_of_path(curve.data_path): curve
         for action in ownership.our_actions(key)
-        for curve in compat.action_curves(action)
+        if action.get(LAYER) != hosts.REST
+        for curve in ownership.our_curves(key, action)
     }
 
 
@@ -281,6 +280,7 @@ def thin(obj: Object, tolerance: float) -> tuple[int, int, float]:
     key = obj.data.shape_keys
     if record is None:
         return 0, 0, 0.0
+    ownership.have_actions_alone(key)
     whole = {
         name: places
         for name, curve in our_curves(key).items()

@@ -108,12 +108,15 @@ def _hidden_by_display(obj: Object) -> Iterator[str]:
 
 def _hidden_by_animation(key: Key) -> Iterator[str]:
     animation = key.animation_data
-    if not animation.use_nla:
+    if ownership.is_our_action(animation.action):
+        moved = set()
+    else:
+        moved = {_ours_in(curve.data_path) for curve in compat.curves_in_use(animation)} - {None}
+    if not animation.use_nla and not ownership.is_our_action(animation.action):
         yield "Its NLA tracks are turned off: turn them on in the Nonlinear Animation editor."
     for track in animation.nla_tracks:
         if track.is_solo and not ownership.is_ours(track):
             yield f"The solo NLA track “{track.name}” hides the animation: end its solo."
-    moved = {_ours_in(curve.data_path) for curve in compat.curves_in_use(animation)} - {None}
     if moved:
         yield (
             f"The active Action “{animation.action.name}” moves {len(moved)} of EmoFace's keys "

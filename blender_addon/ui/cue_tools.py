@@ -14,7 +14,7 @@ from ..control.properties import chosen_face, usable_face
 from ..curves.cues import cues_of_voice
 from ..curves.motion import Motion
 from ..curves.naming import BakeRecord
-from ..layers import ownership, writer
+from ..layers import hosts, ownership, writer
 from . import lists
 from .explained import Explained
 from .sidebar import FacePanel, values
@@ -162,7 +162,7 @@ class EMOFACE_OT_cues_of_voice(Explained, Operator):
         """Add a cue where the strongest emotion in the voice changes."""
         face, motion, record = _heard(context)
         pad = (len(motion.voice) - record.frames) // 2
-        first = record.first_frame + round(writer.scene_offset(face.data.shape_keys))
+        first = record.first_frame + round(hosts.offset(face.data.shape_keys, "emotion"))
         voice = motion.voice[pad : pad + record.frames]
         found = cues_of_voice(voice, first, motion.fps, motion.emotion_names)
         choices = face.emoface

@@ -10,7 +10,7 @@ from emoface_core.errors import InputError
 
 from ..control import live
 from ..control.properties import usable_face
-from ..layers import flatten, ownership, writer
+from ..layers import flatten, hosts, ownership, writer
 from .explained import Explained
 
 _GROUPS = (
@@ -52,6 +52,26 @@ class EMOFACE_OT_reset_style(Explained, Operator):
                     group.property_unset(prop.identifier)
             if self.group == "regions":
                 face.emoface.property_unset("mouth_emotion")
+        return {"FINISHED"}
+
+
+class EMOFACE_OT_move_bake(Explained, Operator):
+    """Let the animation play where Bake Into says. Nothing of yours is changed"""
+
+    bl_idname = "emoface.move_bake"
+    bl_label = "Move It There"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """There must be a bake, and room for it."""
+        if said := live.why_not_moved(_baked(context)):
+            raise InputError(said)
+
+    def execute(self, context: Context) -> set[str]:
+        """Move it."""
+        face = _baked(context)
+        hosts.move(face, face.emoface.into)
         return {"FINISHED"}
 
 
@@ -108,4 +128,9 @@ class EMOFACE_OT_to_plain_keys(Explained, Operator):
         return {"FINISHED"}
 
 
-CLASSES = (EMOFACE_OT_reset_style, EMOFACE_OT_thin_curves, EMOFACE_OT_to_plain_keys)
+CLASSES = (
+    EMOFACE_OT_reset_style,
+    EMOFACE_OT_move_bake,
+    EMOFACE_OT_thin_curves,
+    EMOFACE_OT_to_plain_keys,
+)

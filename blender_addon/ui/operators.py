@@ -9,7 +9,7 @@ from bpy.types import Context, Event, Object, Operator, Scene
 from emoface_core.errors import EmoFaceError, InputError
 
 from .. import compat
-from ..control import words
+from ..control import live, words
 from ..control.properties import chosen_face, usable_face
 from ..curves.join import check_apart
 from ..layers import ownership
@@ -87,7 +87,10 @@ class EMOFACE_OT_animate(Explained, Following, Operator):
     def require(cls, context: Context) -> None:
         """A face, a sound, and nothing under way."""
         check_free()
-        check_sounds(context, usable_face(context))
+        face = usable_face(context)
+        check_sounds(context, face)
+        if said := live.why_not_moved(face):
+            raise InputError(said)
 
     def _begin(self, context: Context) -> Job | None:
         face = chosen_face(context)

@@ -17,7 +17,7 @@ from ..work.batch import queue
 from ..work.job import Failure, Job, desk
 from . import cue_tools, operators
 from .sidebar import InSidebar
-from .text import characters, wrap
+from .text import message
 
 
 class EMOFACE_PT_main(InSidebar, Panel):
@@ -70,7 +70,7 @@ def draw_face(
         _right(layout).label(text=f"Selected: {face.name}", icon="RESTRICT_SELECT_OFF")
     # Whatever else is selected, such as the cube of a new file, was not meant as a face.
     elif problem is not None and (chosen or len(face.data.vertices) == FLAME_VERTICES):
-        _message(layout, context, problem.message, problem.hint, icon="ERROR")
+        message(layout, context, problem.message, problem.hint, icon="ERROR")
 
 
 def draw_quick_start(layout: UILayout, face: Object | None) -> None:
@@ -125,7 +125,7 @@ def draw_emotion(
     column = layout.column()
     rule = cue_tools.rule_at(choices, context.scene.frame_current)
     if rule:  # the emotion that was chosen here is not the one that shows
-        _message(column, context, rule, "", icon="KEYFRAME_HLT")
+        message(column, context, rule, "", icon="KEYFRAME_HLT")
     else:
         column.prop(choices, "emotion")
         if choices.emotion != AUTO:
@@ -156,7 +156,7 @@ def draw_button(
     row.operator("emoface.animate", text=text, icon="FILE_REFRESH" if again else "PLAY")
     reason = operators.EMOFACE_OT_animate.disabled_reason(context)
     if reason:
-        _message(layout, context, reason, "", icon="INFO")
+        message(layout, context, reason, "", icon="INFO")
 
 
 def draw_progress(layout: UILayout, job: Job) -> None:
@@ -182,9 +182,9 @@ def progress_hint(job: Job) -> str:
 def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
     """What would hide the result."""
     for warning in target.warnings(face, context.scene):
-        _message(layout, context, warning, "", icon="ERROR")
+        message(layout, context, warning, "", icon="ERROR")
     if problem := live.problem(face):
-        _message(layout, context, problem, "", icon="INFO")
+        message(layout, context, problem, "", icon="INFO")
 
 
 def draw_failure(layout: UILayout, context: Context) -> None:
@@ -192,7 +192,7 @@ def draw_failure(layout: UILayout, context: Context) -> None:
     failure: Failure | None = desk.failure
     if failure is None:
         return
-    column = _message(layout, context, failure.message, failure.hint, icon="CANCEL", alert=True)
+    column = message(layout, context, failure.message, failure.hint, icon="CANCEL", alert=True)
     row = column.row(align=True)
     row.operator("emoface.copy_report", icon="COPYDOWN")
     row.operator("emoface.dismiss", text="", icon="X")
@@ -216,28 +216,6 @@ def _right(layout: UILayout) -> UILayout:
     row.alignment = "RIGHT"
     row.enabled = False
     return row
-
-
-def _message(
-    layout: UILayout,
-    context: Context,
-    message: str,
-    hint: str,
-    *,
-    icon: str,
-    alert: bool = False,
-) -> UILayout:
-    """A box with text that is broken to the panel's width; returns it for more."""
-    column = layout.box().column(align=True)
-    width = characters(context)
-    for number, line in enumerate(wrap(message, width)):
-        row = column.row()
-        row.alert = alert
-        row.label(text=line, icon=icon if number == 0 else "BLANK1")
-    for line in wrap(hint, width):
-        row = column.row()
-        row.label(text=line, icon="BLANK1")
-    return column
 
 
 CLASSES = (EMOFACE_PT_main,)

@@ -3,10 +3,12 @@
 
 from bpy.types import Context, Panel, UILayout
 
+from ..control import live
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH
-from ..layers import gaze_layer, ownership
+from ..layers import gaze_layer, hosts, ownership
 from .sidebar import FacePanel, values
+from .text import message
 
 
 class EMOFACE_PT_regions(FacePanel, Panel):
@@ -95,9 +97,16 @@ class EMOFACE_PT_layers(FacePanel, Panel):
             row.prop(home, INTENSITY_PATH, text="Emotion", slider=True)
         else:
             row.prop(choices, "intensity", text="Emotion", slider=True)
-        shown = choices.eyes.show
-        icon = "HIDE_OFF" if shown else "HIDE_ON"
-        column.row(align=True).prop(choices.eyes, "show", toggle=True, icon=icon)
+        row = column.row(align=True)
+        icon = "HIDE_OFF" if choices.eyes.show else "HIDE_ON"
+        row.prop(choices.eyes, "show", text="", icon=icon)
+        row.prop(choices.eyes, "strength", slider=True)
+        column = values(layout)
+        column.row().prop(choices, "into", expand=True)
+        if said := live.why_not_moved(face):
+            message(layout, context, said, "", icon="ERROR")
+        elif hosts.plays_in(face.data.shape_keys) not in (None, choices.into):
+            layout.operator("emoface.move_bake", icon="NLA")
         column = layout.column(align=True)
         column.operator("emoface.thin_curves", icon="IPO_LINEAR")
         column.operator("emoface.to_plain_keys", icon="SHAPEKEY_DATA")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sentences in a panel: broken into lines that its width has room for."""
 
-from bpy.types import Context
+from bpy.types import Context, UILayout
 
 _CHARACTERS_A_PIXEL = 1 / 7  # of Blender's interface font at scale 1, nearly
 
@@ -21,3 +21,25 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+def message(
+    layout: UILayout,
+    context: Context,
+    text: str,
+    hint: str,
+    *,
+    icon: str,
+    alert: bool = False,
+) -> UILayout:
+    """A box with text that is broken to the panel's width; returns it for more."""
+    column = layout.box().column(align=True)
+    width = characters(context)
+    for number, line in enumerate(wrap(text, width)):
+        row = column.row()
+        row.alert = alert
+        row.label(text=line, icon=icon if number == 0 else "BLANK1")
+    for line in wrap(hint, width):
+        row = column.row()
+        row.label(text=line, icon="BLANK1")
+    return column

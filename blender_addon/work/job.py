@@ -21,7 +21,7 @@ from ..control import live, words
 from ..curves.join import Part, check_apart, join
 from ..curves.naming import BakeRecord
 from ..curves.plan import plan_bake
-from ..layers import gaze_layer, ownership
+from ..layers import gaze_layer, hosts, ownership
 from ..layers.writer import Source, write_bake
 from ..scene import target
 from ..scene.spoken import with_texts
@@ -48,6 +48,7 @@ class Wish:
     intensity: float  # of a first bake
     more: tuple[Heard, ...] = ()  # what else the face speaks, at other places of the timeline
     eyes: bool | None = None  # whether it shall blink and look about; None: as chosen for it
+    into: hosts.Into | None = None  # where it shall play; None: as chosen for it
 
     @property
     def sounds(self) -> tuple[Heard, ...]:
@@ -116,10 +117,17 @@ class Job:
         self._client = client
         self._neutral = target.read_neutral(obj)
         self._sounds = wish.sounds
+        if said := hosts.problem(obj.data.shape_keys, self._into(obj)):
+            raise InputError(said)
         check_apart([(heard.label, heard.clip) for heard in self._sounds])
         self._parts: list[Part] = []
         _let_go(client)
         self._submit()
+
+    def _into(self, obj: Object) -> hosts.Into:
+        if self.wish.into is None and hasattr(obj, "emoface"):
+            return obj.emoface.into
+        return self.wish.into or hosts.NLA
 
     def _submit(self) -> None:
         """Hand the next sound to the worker."""
@@ -185,7 +193,7 @@ class Job:
             home=self.wish.home,
             strips=self.wish.strips,
         )
-        write_bake(obj, plan_bake(layers, clip), source)
+        write_bake(obj, plan_bake(layers, clip), source, self._into(obj))
         gaze_layer.keep_sound(obj, layers)
         if hasattr(obj, "emoface"):
             words.keep(obj, layers, clip)

@@ -207,8 +207,8 @@ def test_layers_are_muted_alone(face: bpy.types.Object) -> None:
 
 
 def test_a_strip_moved_in_the_nla_takes_its_cues_where_they_are(face: bpy.types.Object) -> None:
-    strip = face.data.shape_keys.animation_data.nla_tracks[0].strips[0]
-    strip.frame_start, strip.frame_end = strip.frame_start + 100, strip.frame_end + 100
+    for _, strip in ownership.our_strips(face.data.shape_keys):
+        strip.frame_start, strip.frame_end = strip.frame_start + 100, strip.frame_end + 100
     bpy.context.scene.frame_set(130)
     bpy.ops.emoface.add_cue()
     face.emoface.cues[0].emotion, face.emoface.cues[0].ease = "sad", 0

@@ -40,6 +40,10 @@ def _copy_modifier(source: Any, curve: Any) -> None:
         if not prop.is_readonly and prop.identifier != "name":
             setattr(made, prop.identifier, getattr(source, prop.identifier))
     made.name = source.name
-    for point in getattr(source, "control_points", ()):
-        copy = made.control_points.add(point.frame)
-        copy.min, copy.max = point.min, point.max
+    points = getattr(source, "control_points", ())
+    for point in points:
+        made.control_points.add(point.frame)
+    for name in ("min", "max") if points else ():
+        values = np.empty(len(points), np.float32)
+        points.foreach_get(name, values)
+        made.control_points.foreach_set(name, values)  # set one by one, they can crash 5.2

@@ -152,8 +152,9 @@ def test_a_curve_moves_with_all_that_was_made_of_it() -> None:
     noise = curve.modifiers.new("NOISE")
     noise.scale, noise.use_restricted_range, noise.frame_start, noise.frame_end = 3.0, True, 5, 9
     envelope = curve.modifiers.new("ENVELOPE")
-    control = envelope.control_points.add(12.0)
-    control.min, control.max = -0.5, 0.5
+    envelope.control_points.add(12.0)
+    envelope.control_points.foreach_set("min", [-0.5])
+    envelope.control_points.foreach_set("max", [0.5])
     curve.color_mode, curve.lock, curve.extrapolation = "CUSTOM", True, "LINEAR"
     motion, places = shown(obj), writer.places_of(curve)
     hosts.move(obj, ACTION)

@@ -17,7 +17,7 @@ from blender_addon import compat
 from blender_addon.command import baking, cli, stage
 from blender_addon.command.baking import choices_known
 from blender_addon.command.jobs import BakeJob
-from blender_addon.layers import ownership
+from blender_addon.layers import hosts, ownership
 from blender_addon.scene import head_object
 from blender_addon.work.session import Engine
 from emoface_core.engine import animate as engine
@@ -136,6 +136,7 @@ def test_several_jobs_go_on_past_a_bad_one(voice: Path, scene_file: Path, tmp_pa
         (["--audio", "a.wav", "--preset", "gone.json"], "preset “gone.json” cannot be read"),
         (["--audio", "a.wav", "--strip", "b"], "not allowed with"),
         (["--audio", "a.wav", "--intensity", "2"], "The intensity 2 is not within 0 and 1.5"),
+        (["--audio", "a.wav", "--into", "tracks"], "cannot go into “tracks”. Give nla or action"),
         (["--audio", "a.wav", "--fps", "0"], "0 frames a second cannot be"),
         (["--audio", "a.wav", "--save", "x.png"], "no name for a .blend file"),
         (["--audio", "a.wav", "--save", "/nowhere/x.blend"], "does not exist"),
@@ -338,6 +339,24 @@ def test_a_preset_and_the_faces_own_choices(voice: Path, tmp_path: Path) -> None
         again = BakeJob(audio=str(voice), preset=str(preset), emotion="happy", intensity=1.2)
         assert baking.bake(again, Engine()).emotion == "happy"
         assert face["emoface_intensity"] == pytest.approx(1.2)
+
+
+def test_where_a_bake_plays(
+    voice: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head_object.add_head(bpy.context, "Ada")
+    jobs = tmp_path / "jobs.json"
+    for into, plays in (("nla", hosts.NLA), ("action", hosts.ACTION), ("nla", hosts.NLA)):
+        jobs.write_text(json.dumps([{"audio": str(voice), "object": "Ada", "into": into}]))
+        assert cli.main(["--jobs", str(jobs)]) == 0
+        assert hosts.plays_in(bpy.data.objects["Ada"].data.shape_keys) == plays
+    key = bpy.data.objects["Ada"].data.shape_keys
+    compat.new_key_action("own", key).play(key.animation_data)
+    capsys.readouterr()
+    assert cli.main(["--audio", str(voice), "--into", "action"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert "Your Action “own” is active" in said[-1] and "push it down" in said[-1]
+    assert hosts.plays_in(key) == hosts.NLA
 
 
 def test_nobody_to_speak_is_one_line(duet_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

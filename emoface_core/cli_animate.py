@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.errors import InputError
-from emoface_core.files import text_or_file
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,6 +78,7 @@ def main(arguments: Sequence[str]) -> int:
     # Imported now, so that --help is quick.
     from emoface_core.engine.animate import AnimateOptions, animate
     from emoface_core.engine.choose import choose_engine
+    from emoface_core.files import text_or_file
 
     chosen = AnimateOptions(
         emotion=options.emotion,

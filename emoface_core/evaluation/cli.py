@@ -316,12 +316,12 @@ def _parser() -> Parser:
     speech.add_argument(
         "--sets",
         default="emodb,speechocean762,facegood,silence",
-        help="which sets (%(default)s; synthetic needs --corpus)",
+        help="which sets (%(default)s; synthetic and prompts need --corpus)",
     )
     speech.add_argument("--who", default=",".join(WHO), help="whose columns (%(default)s)")
     speech.add_argument("--rhubarb", type=Path, help="folder of npm's rhubarb-lip-sync-wasm")
     speech.add_argument("--rhubarb-cache", type=Path, help="a JSON file to keep its cues in")
-    speech.add_argument("--corpus", type=Path, help="a corpus, for its held-out synthetic voices")
+    speech.add_argument("--corpus", type=Path, help="a corpus, for its held-out voices and prompts")
     speech.add_argument("--limit", type=int, help="only so many clips of each set, spread")
     speech.add_argument("--fps", type=float, default=50.0, help="frame rate (%(default)s)")
     speech.add_argument("--engine", default="auto", help="auto, onnx or torch")

@@ -17,7 +17,8 @@ from emoface_core.training.phones import SILENCE, PhoneSpan
 
 T = TypeVar("T")
 
-SYNTHETIC = ("flite", "festival", "espeak")
+SYNTHETIC = ("flite", "festival", "espeak", "diphone")
+PROMPTS = ("asterisk",)
 
 
 def emodb_clips(data: Path, limit: int | None = None, *, held_out: bool = True) -> Iterator[Heard]:
@@ -43,7 +44,16 @@ def speechocean_clips(data: Path, limit: int | None = None) -> Iterator[Heard]:
 
 def synthetic_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
     """The held-out synthetic voices of a corpus on disk: their phones' times are exact."""
-    items = open_corpus(corpus).utterances("held_out", SYNTHETIC)
+    return _of_corpus(corpus, SYNTHETIC, limit)
+
+
+def prompt_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
+    """The held-out recorded prompts of a corpus: Russian, which nobody learns from, and others."""
+    return _of_corpus(corpus, PROMPTS, limit)
+
+
+def _of_corpus(corpus: Path, sources: tuple[str, ...], limit: int | None) -> Iterator[Heard]:
+    items = open_corpus(corpus).utterances("held_out", sources)
     for item in spread(list(items), limit):
         audio = item.audio.astype(np.float32) / 32768
         yield Heard(item.id, audio, item.spans, item.speaker, item.emotion, item.text)

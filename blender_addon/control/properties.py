@@ -321,7 +321,8 @@ class EmoFaceChoices(PropertyGroup):
     strip: _chosen(
         StringProperty,
         "Strip",
-        "The sound strip that is spoken. Empty: the active one, or the only one",
+        "The sound strip that is spoken. Empty: the one it speaks already, else the active one, or "
+        "the only one",
         search=_search_strips,
         search_options={"SORT"},
     )

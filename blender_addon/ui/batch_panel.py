@@ -240,7 +240,7 @@ class EMOFACE_PT_batch(SubPanel, Panel):
         row.scale_y = 1.4
         row.operator("emoface.animate_all", icon="PLAY")
         if queue.count("failed", "cancelled"):
-            layout.operator("emoface.retry", icon="FILE_REFRESH")
+            row.operator("emoface.retry", text="Retry", icon="FILE_REFRESH")
 
 
 def _draw_active(layout: UILayout, context: Context) -> None:

@@ -57,12 +57,24 @@ def repeated(face: Object) -> tuple[str, ...]:
     return record.strips if not choices.strip or choices.strip in record.strips else ()
 
 
+def wanted_strip(face: Object, home: Scene) -> str:
+    """The one strip that is chosen, or that the face speaks already; "" leaves it to the sequencer.
+
+    Where two characters talk, the active strip is as often the other's.
+    """
+    record = ownership.record_of(face)
+    if face.emoface.strip or record is None or record.home != home.name or len(record.strips) != 1:
+        return str(face.emoface.strip)
+    there = {sound.name for sound in strips.sound_strips(home)}
+    return record.strips[0] if record.strips[0] in there else ""
+
+
 def _chosen_strips(context: Context, face: Object) -> tuple[Scene, list[SoundStrip]]:
     """The strips that the face shall speak, and the scene they are in."""
     home = compat.sequencer_scene(context)
     names = repeated(face)
     if not names:
-        return home, [strips.choose(home, face.emoface.strip)]
+        return home, [strips.choose(home, wanted_strip(face, home))]
     home = bpy.data.scenes.get(ownership.record_of(face).home, home)
     there = {sound.name: sound for sound in strips.sound_strips(home)}
     if gone := [name for name in names if name not in there]:

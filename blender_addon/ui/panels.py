@@ -99,7 +99,7 @@ def draw_sound(layout: UILayout, context: Context, face: Object) -> None:
     column = layout.column()
     column.row().prop(choices, "source", expand=True)
     if choices.source == "STRIP":
-        column.prop(choices, "strip", icon="SOUND", placeholder=_automatic_strip(context))
+        column.prop(choices, "strip", icon="SOUND", placeholder=_automatic_strip(context, face))
     else:
         column.prop(choices, "file")
         column.prop(choices, "first_frame")
@@ -109,10 +109,11 @@ def draw_sound(layout: UILayout, context: Context, face: Object) -> None:
         column.prop(choices, "text_block", text="Text")
 
 
-def _automatic_strip(context: Context) -> str:
+def _automatic_strip(context: Context, face: Object) -> str:
     """What an empty field stands for."""
+    home = compat.sequencer_scene(context)
     try:
-        return strips.choose(compat.sequencer_scene(context), "").name
+        return strips.choose(home, operators.wanted_strip(face, home)).name
     except EmoFaceError:
         return "Choose a sound"
 

@@ -20,7 +20,7 @@ from .programs import Program
 
 SIZE = (1400, 900)
 STEP = 13  # pixels between two looks, at interface scale 1
-FIELD, EDGE = 0.62, 0.9  # parts of the sidebar's width: where fields are, and the small buttons
+FIELD, SMALL, EDGE = 0.62, 0.76, 0.84  # of the sidebar's width: fields, small buttons, the last
 # Keys by their place on a PC's keyboard. By its name xdotool would press F12 with Alt held, which
 # is another command: keyboard maps from xkb-data 2.48 on list Alt beside a function key's levels.
 PLACES = {"F12": "96"}
@@ -151,6 +151,23 @@ class Desktop:
                 return
         raise TimeoutError(f"{path} did not become {value}")
 
+    def menu(self, beside: str, part: float, letter: str, done: Callable[[], Any]) -> None:
+        """An item of a menu in the row of a button: by its underlined letter, until it is done.
+
+        Blender does not tell what a menu is that is no property's; `part` of the width is where.
+        """
+        for patience in (0.7, 1.5, 3.0):
+            _, y = self.find(beside, SMALL)
+            left, _, width, _ = self.area()
+            self.click(left + part * width, y)
+            time.sleep(patience)
+            self.press(letter)
+            time.sleep(patience / 2)
+            if done():
+                return
+            self.press("Escape")
+        raise TimeoutError(f"The menu beside {beside} did nothing")
+
     def write(self, wanted: str, text: str, **where: str) -> None:
         """Click into a field, and type over what stands in it."""
         self.push(wanted, **where)
@@ -187,19 +204,40 @@ class Desktop:
         time.sleep(0.2)
 
     def find(
-        self, wanted: str, across: float = FIELD, area: str = "VIEW_3D", kind: str = "UI"
+        self,
+        wanted: str,
+        across: float = FIELD,
+        area: str = "VIEW_3D",
+        kind: str = "UI",
+        below: float = 0,
     ) -> tuple[float, float]:
         """Where the button is that does this: part of its operator's or property's path.
 
-        NotShownError, with what is there, if none is in the region as it is shown now.
+        `below`: the height on the screen where to begin, for what is soon gone. NotShownError, with
+        what is there, if none is in the region as it is shown now.
         """
+        for notches in (0, 12, -24):  # what is not in sight is scrolled for, down and then up
+            if notches:
+                left, top, width, height = self.area(area, kind)
+                self.hover(left + 0.03 * width, top + 0.5 * height)
+                self._do(*[f"click {5 if notches > 0 else 4}"] * abs(notches))
+                time.sleep(0.5)
+            seen = self._look(wanted, across, area, kind, 0 if notches else below)
+            if isinstance(seen, tuple):
+                return seen
+        raise NotShownError(f"“{wanted}” is not shown; what is: {seen}")
+
+    def _look(
+        self, wanted: str, across: float, area: str, kind: str, below: float
+    ) -> tuple[float, float] | list[str]:
+        """Where a button is, or what there is instead."""
         left, top, width, height = self.area(area, kind)
         x = left + across * width
         if (y := self._known.get((wanted, x), 0)) and self._is_at(wanted, x, y, area, kind):
             return x, y
         seen: list[tuple[float, str]] = []
         step = STEP * self.scale
-        for number in range(int(height / step)):
+        for number in range(int(max(0, below - top) / step), int(height / step)):
             y = top + (number + 0.5) * step
             self.hover(x, y)
             here = self.ask("hover", area=area, kind=kind)
@@ -208,8 +246,7 @@ class Desktop:
             seen.append((y, here))
         coarse = next((y for y, name in seen if wanted in name), None)
         if coarse is None:
-            shown = dict.fromkeys(name for _, name in seen if name)
-            raise NotShownError(f"“{wanted}” is not shown; what is: {list(shown)}")
+            return list(dict.fromkeys(name for _, name in seen if name))
         # Its middle: a row is some 20 pixels high, and one look may have met its edge.
         near = [coarse + offset * self.scale for offset in (-9, -6, -3, 3, 6, 9, 12)]
         hits = [y for y in near if self._is_at(wanted, x, y, area, kind)]
@@ -222,7 +259,7 @@ class Desktop:
         time.sleep(0.1)
         return wanted in self.ask("hover", area=area, kind=kind)
 
-    def push(self, wanted: str, across: float = FIELD, **where: str) -> None:
+    def push(self, wanted: str, across: float = FIELD, **where: Any) -> None:
         """Find a button and press it."""
         self.click(*self.find(wanted, across, **where))
 

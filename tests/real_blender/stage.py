@@ -13,6 +13,8 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from bpy_extras.view3d_utils import location_3d_to_region_2d
+from mathutils import Vector
 
 HERE = Path("/tmp/emoface")
 addon = "bl_ext.user_default.emoface"
@@ -131,6 +133,71 @@ def set_the_scene():
     bpy.ops.ed.undo_push(message="The scene is set")
 
 
+def set_two_faces():
+    """For tests of several faces: Anna and Ben side by side, a strip of each one's name."""
+    set_the_scene()
+    scene = window().scene
+    with bpy.context.temp_override(**place("VIEW_3D", "WINDOW")):
+        bpy.ops.emoface.add_head()
+    names = ("Anna", "Ben")
+    faces = [o for o in scene.objects if o.type == "MESH" and len(o.data.vertices) == 5023]
+    for number, (name, face) in enumerate(zip(names, faces, strict=True)):
+        face.name, face.location.x = name, 0.26 * number
+        face.emoface.eyes.show = False
+    editor = scene.sequence_editor
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strips.remove(strips["voice"])
+    for number, name in enumerate(names):
+        strips.new_sound(f"{name} line", str(HERE / f"{name}.wav"), number + 1, 11)
+    scene.emoface.face = None  # whichever is selected
+    for obj in scene.objects:
+        obj.select_set(obj.name in names)
+    show_the_face()
+    bpy.ops.ed.undo_push(message="The faces are there")
+
+
+def rows():
+    """The list of several faces: strip, face, state, what is said of it."""
+    queue = importlib.import_module(f"{addon}.work.batch").queue
+    batch = bpy.context.window_manager.emoface_batch
+    listed = []
+    for row in batch.rows:
+        entry = queue.entry_of(batch.scene, row.strip)
+        said = [entry.state, entry.text] if entry else ["", ""]
+        listed.append([row.strip, row.face, *said])
+    return listed
+
+
+def keys_of(name):
+    """How many shape keys of ours a face has, and where they play."""
+    keys = bpy.data.objects[name].data.shape_keys
+    plays = importlib.import_module(f"{addon}.layers.hosts").plays_in(keys)
+    return [len(keys.key_blocks) if keys else 0, plays or ""]
+
+
+def on_screen(name):
+    """Where an object's middle is in the 3D view, in pixels from its lower left corner."""
+    space = place("VIEW_3D", "WINDOW")["area"].spaces.active
+    box = [
+        bpy.data.objects[name].matrix_world @ Vector(c) for c in bpy.data.objects[name].bound_box
+    ]
+    middle = sum(box, Vector()) / len(box)
+    region = place("VIEW_3D", "WINDOW")["region"]
+    return list(location_3d_to_region_2d(region, space.region_3d, middle))
+
+
+def selected():
+    """The selected objects, the active one first."""
+    active = bpy.context.view_layer.objects.active
+    chosen = sorted(o.name for o in window().scene.objects if o.select_get() and o != active)
+    return [active.name if active else "", *chosen]
+
+
+def presets():
+    kept = importlib.import_module(f"{addon}.control.presets")
+    return [path.stem for path in kept.saved()]
+
+
 def show_the_face():
     """Shaded, from the front, without what is drawn over it."""
     space = place("VIEW_3D", "WINDOW")["area"].spaces.active
@@ -193,9 +260,9 @@ def show(frame):
     window().scene.frame_set(frame)
 
 
-def points():
+def points(name=""):
     """The face at the current frame, as Blender shows it, in millimetres."""
-    face = window().scene.emoface.face
+    face = bpy.data.objects[name] if name else window().scene.emoface.face
     mesh = face.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     co = np.empty(len(mesh.vertices) * 3, np.float32)
     mesh.vertices.foreach_get("co", co)

@@ -88,6 +88,10 @@ def test_a_whole_scene(shot: Callable[..., None]) -> None:
     bpy.context.scene.emoface.face = ada
     assert operators.repeated(ada) == ("Ada_1", "Ada_2")
     assert operators.repeated(ben) == ()
+    scene = bpy.context.scene
+    assert operators.wanted_strip(ben, scene) == "Ben_1", "whichever strip is active"
+    ben.emoface.strip = "music"
+    assert operators.wanted_strip(ben, scene) == "music"
     strip = compat.top_strips(bpy.context.scene.sequence_editor)[2]
     strip.frame_start += 10
     assert bpy.ops.emoface.animate() == {"FINISHED"}, "again, all that it speaks"
@@ -96,7 +100,9 @@ def test_a_whole_scene(shot: Callable[..., None]) -> None:
     assert (again.first_frame, again.frames) == (11, 85)
     ada.emoface.strip = "Ben_1"
     assert operators.repeated(ada) == (), "another one was chosen"
-    ada.emoface.strip = "Ada_1"
+    ada.emoface.strip, ben.emoface.strip = "Ada_1", ""
+    compat.top_strips(scene.sequence_editor)[1].name = "Ben_2"
+    assert operators.wanted_strip(ben, scene) == "", "what it spoke is gone"
     strip.name = "Ada_3"
     why = operators.EMOFACE_OT_animate.disabled_reason(bpy.context)
     assert why == (

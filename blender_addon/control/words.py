@@ -44,7 +44,7 @@ def keep(obj: Object, layers: BakeLayers, clip: Clip) -> None:
         item.text, item.phones, item.fit = word.text, word.phones, word.fit
         item.first, item.last = word.first, word.last
         item.strength, item.mute = strength, mute
-    obj.emoface.active_word = 0
+    obj.emoface.property_unset("active_word")  # setting it would take the animator to the word
 
 
 def forget(obj: Object) -> None:

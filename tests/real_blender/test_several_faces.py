@@ -16,7 +16,7 @@ from .conftest import CLIP, PICTURES
 from .desktop import EDGE, SMALL, Desktop
 from .programs import Program
 
-LINES = {"Anna": 8, "Ben": 1}  # how often each says the clip: time to cancel the first
+LINES = {"Anna": 16, "Ben": 1}  # how often each says the clip: time to cancel the first
 ANNA, BEN = (f'bpy.data.objects["{name}"].emoface' for name in LINES)
 
 

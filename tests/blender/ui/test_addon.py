@@ -85,7 +85,9 @@ def test_from_a_sound_to_a_face_and_back(voice: Path) -> None:
     face.emoface.emotion, face.emoface.intensity = "happy", 0.6
     rest = evaluated(face, 1)
     before = snapshot()
+    bpy.context.scene.frame_set(5)
     assert bpy.ops.emoface.animate() == {"FINISHED"}
+    assert bpy.context.scene.frame_current == 5, "the animator is left where they are"
     record = ownership.record_of(face)
     assert (record.sound, record.first_frame, record.frames) == (voice.name, 1, 24)
     assert record.worst_error <= 1e-4

@@ -128,9 +128,15 @@ def choice(what: str, value: str, allowed: tuple[str, ...]) -> None:
         raise InputError(f"There is no {what} “{value}”.", f"Choose one of: {', '.join(allowed)}.")
 
 
-def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "the configuration") -> T:
+def from_mapping(
+    cls: type[T],
+    values: Mapping[str, Any],
+    where: str = "the configuration",
+    base: T | None = None,
+) -> T:
     """Build a (nested) configuration dataclass from TOML or JSON tables.
 
+    A field that no table names is as in `base`, or as the class that holds it has it by default.
     InputError names an unknown field, or one of the wrong type, and where it stands.
     """
     hints = typing.get_type_hints(cls)
@@ -146,7 +152,10 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "the conf
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):
                 raise InputError(f"“{name}” in {where} must be a table.")
-            built[name] = from_mapping(typing.cast(type, hint), value, f"[{name}] in {where}")
+            default = getattr(base if base is not None else cls(), name)
+            built[name] = from_mapping(
+                typing.cast(type, hint), value, f"[{name}] in {where}", default
+            )
         elif hint is float and isinstance(value, int) and not isinstance(value, bool):
             built[name] = float(value)
         elif not isinstance(value, typing.get_origin(hint) or hint) or (
@@ -155,4 +164,6 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str = "the conf
             raise InputError(f"“{name}” in {where} must be {hint.__name__}, not {value!r}.")
         else:
             built[name] = value
-    return cls(**built)
+    if base is None:
+        return cls(**built)
+    return typing.cast(T, dataclasses.replace(typing.cast(Any, base), **built))

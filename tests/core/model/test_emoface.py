@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole model: its reach in time, its two ways to decode, its seeds."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -196,6 +196,12 @@ def test_positions_repeat_and_count_from_where_they_start():
 def test_a_wrong_configuration_is_explained(tables, message):
     with pytest.raises(InputError, match=message):
         from_mapping(ModelConfig, tables)
+
+
+def test_a_table_changes_only_what_it_names():
+    read = from_mapping(ModelConfig, {"content": {"frozen": True}, "emotion": {"blocks": 3}})
+    assert read.content == replace(ModelConfig().content, frozen=True)
+    assert read.emotion == replace(ModelConfig().emotion, blocks=3)
 
 
 def test_a_model_that_hears_the_whole_clip_cannot_be_cut_into_windows():

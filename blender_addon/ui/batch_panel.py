@@ -228,19 +228,17 @@ class EMOFACE_PT_batch(SubPanel, Panel):
         column = row.column(align=True)
         column.operator("emoface.remove_row", text="", icon="REMOVE")
         column.operator("emoface.cancel_row", text="", icon="X")
-        _draw_active(layout, context)
+        row = layout.row(align=queue.busy)
+        row.scale_y = 1.4
         if queue.busy:
-            row = layout.row(align=True)
-            row.scale_y = 1.4
             over = queue.count("done", "failed", "cancelled")
             row.progress(factor=queue.fraction, text=f"{over} of {len(queue.entries)} faces")
             row.operator("emoface.cancel_all", text="", icon="CANCEL")
-            return
-        row = layout.row()
-        row.scale_y = 1.4
-        row.operator("emoface.animate_all", icon="PLAY")
-        if queue.count("failed", "cancelled"):
-            row.operator("emoface.retry", text="Retry", icon="FILE_REFRESH")
+        else:
+            row.operator("emoface.animate_all", icon="PLAY")
+            if queue.count("failed", "cancelled"):
+                row.operator("emoface.retry", text="Retry", icon="FILE_REFRESH")
+        _draw_active(layout, context)  # below: a long sentence moves no button
 
 
 def _draw_active(layout: UILayout, context: Context) -> None:

@@ -111,9 +111,8 @@ def test_what_fails_is_told_and_tried_again(window: Desktop) -> None:
             picture(window, "queue-4-large")
     away.rename(sound)
     before = points(window, "Anna")
-    begin(window, "emoface.retry")
-    window.wait(lambda: over(window), 180)
-    assert states(window) == ["done", "done"]
+    window.push("emoface.retry")
+    window.wait(lambda: states(window) == ["done", "done"], 180)
     assert moved(points(window, "Anna"), before) == 0, "what is done stays"
     window.middle()
     window.press("ctrl+z")

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import wave
+from importlib.resources import files
 from pathlib import Path
 
 import bpy
@@ -20,6 +21,7 @@ from blender_addon.command.jobs import BakeJob
 from blender_addon.layers import hosts, ownership
 from blender_addon.scene import head_object
 from blender_addon.work.session import Engine
+from emoface_core.audio.files import read_audio
 from emoface_core.engine import animate as engine
 from emoface_core.errors import InputError
 
@@ -36,13 +38,14 @@ def voice(tmp_path: Path) -> Path:
 
 
 def write_voice(path: Path, seconds: float) -> Path:
-    time = np.arange(int(16000 * seconds)) / 16000
-    tone = sum(np.sin(2 * np.pi * 130 * n * time) / n for n in range(1, 20))
+    """The demo's voice from its start, over and over."""
+    spoken = read_audio(Path(str(files("emoface_core.assets") / "demo.flac")))
+    samples = np.resize(spoken, round(16000 * seconds))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
-        file.writeframes((tone * np.sin(2 * np.pi * time) ** 2 * 6000).astype("<i2").tobytes())
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
     return path
 
 

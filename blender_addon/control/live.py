@@ -81,7 +81,7 @@ def after_bake(obj: Object, *, eyes: bool | None = None) -> None:
         writer.restyle(obj, style)
     apply_mutes(obj)
     if eyes is not None:
-        with _hold():
+        with held():
             obj.emoface.eyes.show = eyes
     apply_eyes(obj, style)
 
@@ -131,7 +131,7 @@ _updates = _Updates()
 
 
 @contextmanager
-def _hold() -> Iterator[None]:
+def held() -> Iterator[None]:
     """Change properties without an effect on the face yet."""
     _updates.held += 1
     try:
@@ -144,7 +144,7 @@ def _hold() -> Iterator[None]:
 def together(obj: Object) -> Iterator[None]:
     """Change several properties of a face, and take them to its animation once."""
     feeling = Feeling(obj.emoface.emotion, obj.emoface.preference)
-    with _hold():
+    with held():
         yield
     now = Feeling(obj.emoface.emotion, obj.emoface.preference)
     apply(obj, feeling=now if now != feeling else None)

@@ -196,7 +196,8 @@ class Job:
         write_bake(obj, plan_bake(layers, clip), source, self._into(obj))
         gaze_layer.keep_sound(obj, layers)
         if hasattr(obj, "emoface"):
-            words.keep(obj, layers, clip)
+            with live.held():  # `after_bake` takes all that was chosen to the face, once
+                words.keep(obj, layers, clip)
         live.after_bake(obj, eyes=self.wish.eyes)
         self.record = ownership.record_of(obj)
         self.fraction, self.state = 1.0, "done"

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An empty Blender for every test, and a small made-up performance to bake."""
 
+import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
 from types import SimpleNamespace
 
 import bpy
@@ -15,6 +18,7 @@ from blender_addon.curves.timing import Clip
 from blender_addon.work.batch import queue
 from blender_addon.work.job import desk
 from blender_addon.work.session import session
+from emoface_core.audio.files import read_audio
 from emoface_core.emotions import EMOTIONS
 from emoface_core.layers import BakeLayers
 
@@ -127,6 +131,18 @@ def add_face(name: str = "Head", vertices: NDArray | None = None) -> bpy.types.O
     obj = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(obj)
     return obj
+
+
+def write_voice(path: Path, seconds: float) -> Path:
+    """The demo's voice from its start, over and over."""
+    spoken = read_audio(Path(str(files("emoface_core.assets") / "demo.flac")))
+    samples = np.resize(spoken, round(16000 * seconds))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
 
 
 def evaluated(obj: bpy.types.Object, frame: float) -> NDArray[np.float32]:

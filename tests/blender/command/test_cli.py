@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 import wave
-from importlib.resources import files
 from pathlib import Path
 
 import bpy
@@ -21,11 +20,10 @@ from blender_addon.command.jobs import BakeJob
 from blender_addon.layers import hosts, ownership
 from blender_addon.scene import head_object
 from blender_addon.work.session import Engine
-from emoface_core.audio.files import read_audio
 from emoface_core.engine import animate as engine
 from emoface_core.errors import InputError
 
-from ..conftest import evaluated
+from ..conftest import evaluated, write_voice
 
 pytestmark = pytest.mark.usefixtures("warm_command")
 
@@ -35,18 +33,6 @@ BAKE = Path(blender_addon.__file__).with_name("bake.py")
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
     return write_voice(tmp_path / "voice.wav", 1.0)
-
-
-def write_voice(path: Path, seconds: float) -> Path:
-    """The demo's voice from its start, over and over."""
-    spoken = read_audio(Path(str(files("emoface_core.assets") / "demo.flac")))
-    samples = np.resize(spoken, round(16000 * seconds))
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes((samples * 32767).astype("<i2").tobytes())
-    return path
 
 
 @pytest.fixture

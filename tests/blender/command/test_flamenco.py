@@ -19,7 +19,7 @@ from blender_addon.layers import ownership
 from blender_addon.scene import head_object
 from emoface_core.emotions import AUTO, EMOTIONS
 
-from .test_cli import write_voice
+from ..conftest import write_voice
 
 SCRIPT = Path(blender_addon.__file__).with_name("flamenco") / "emoface_bake.js"
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node runs the script")

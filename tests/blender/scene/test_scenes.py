@@ -26,8 +26,7 @@ from blender_addon.work.session import Engine, session
 from emoface_core.errors import InputError
 from emoface_core.face.head import load_head
 
-from ..command.test_cli import write_voice
-from ..conftest import clip, evaluated, layers
+from ..conftest import clip, evaluated, layers, write_voice
 from ..snapshot import differences, snapshot
 
 pytestmark = pytest.mark.usefixtures("addon")

@@ -2,7 +2,6 @@
 """The add-on turned on: its buttons, what they say, and a whole bake by the real worker."""
 
 import re
-import wave
 from pathlib import Path
 
 import bpy
@@ -11,7 +10,7 @@ import pytest
 
 from blender_addon.control.properties import chosen_face
 from blender_addon.curves.naming import INTENSITY
-from blender_addon.layers import ownership
+from blender_addon.layers import ownership, writer
 from blender_addon.scene.strips import heard_of_file
 from blender_addon.ui import operators
 from blender_addon.ui.text import wrap
@@ -21,7 +20,7 @@ from blender_addon.work.session import Engine, session
 from emoface_core.errors import InputError
 from emoface_core.worker.client import WorkerError
 
-from ..conftest import add_face, evaluated
+from ..conftest import add_face, evaluated, write_voice
 from ..snapshot import differences, snapshot
 
 pytestmark = pytest.mark.usefixtures("addon")
@@ -29,17 +28,7 @@ pytestmark = pytest.mark.usefixtures("addon")
 
 @pytest.fixture
 def voice(tmp_path: Path) -> Path:
-    """A second that rises and falls like two syllables."""
-    time = np.arange(16000) / 16000
-    tone = sum(np.sin(2 * np.pi * 130 * n * time) / n for n in range(1, 20))
-    sound = (tone * np.sin(2 * np.pi * time) ** 2 * 6000).astype("<i2")
-    path = tmp_path / "voix é.wav"
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16000)
-        file.writeframes(sound.tobytes())
-    return path
+    return write_voice(tmp_path / "voix é.wav", 1.0)
 
 
 def head_with(voice: Path) -> bpy.types.Object:
@@ -97,6 +86,23 @@ def test_from_a_sound_to_a_face_and_back(voice: Path) -> None:
     assert bpy.ops.emoface.remove_bake() == {"FINISHED"}
     bpy.context.scene.frame_set(1)
     assert not differences(before, snapshot())
+
+
+def test_a_bake_takes_what_was_chosen_to_the_face_once(
+    voice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    face, taken = head_with(voice), []
+    restyle = writer.restyle
+    monkeypatch.setattr(writer, "restyle", lambda *given: taken.append(given) or restyle(*given))
+    face.emoface.text = "produced the block"
+    assert bpy.ops.emoface.animate() == {"FINISHED"}
+    assert [word.text for word in face.emoface.words] == ["produced", "the", "block"]
+    assert not taken, "the bake itself is as the engine made it"
+    face.emoface.words[1].mute = True
+    assert len(taken) == 1
+    assert bpy.ops.emoface.animate() == {"FINISHED"}
+    assert len(taken) == 2, "the muted word is, however many were listed"
+    assert [word.mute for word in face.emoface.words] == [False, True, False]
 
 
 def test_another_emotion_is_chosen_after_the_bake(voice: Path) -> None:

@@ -18,8 +18,7 @@ from blender_addon.work.batch import queue
 from blender_addon.work.job import desk
 from blender_addon.work.session import session
 
-from ..command.test_cli import write_voice
-from ..conftest import evaluated
+from ..conftest import evaluated, write_voice
 from ..scene.test_strips import AUDASPACE
 from ..snapshot import differences, snapshot
 

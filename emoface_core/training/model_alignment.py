@@ -23,6 +23,8 @@ from emoface_core.forced_alignment import align
 from emoface_core.training.phones import PHONE_INDEX, PHONES, SILENCE, VISEME_OF, PhoneSpan
 from emoface_core.training.speech_sets import Recording
 
+Words = Sequence[Sequence[str]]  # phones, word by word
+
 # Chosen on German labelled by hand and on voices with exact times; all are flat optima.
 _SAME_VISEME = 0.3  # weight of the whole viseme beside the phone itself
 _PRIOR_POWER = 0.5  # the model hears common phones too readily
@@ -30,9 +32,7 @@ _LEAST = 1e-4  # no frame may forbid a path
 _FRAMES_A_PHONE = 3  # at least: 30 ms
 
 _VISEMES = np.array([VISEME_OF[phone] for phone in PHONES])
-Words = Sequence[Sequence[str]]  # phones, word by word
 _SAME = (_VISEMES[:, None] == _VISEMES).astype(np.float32)
-
 
 # What belongs to the sound scores -0.9 in the median, -1.5 at worst; another sentence -2.5, and
 # one in a hundred of them above -1.2. One word in a long text that was said otherwise shows alone.

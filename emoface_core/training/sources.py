@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.engine.choose import choose_engine
+from emoface_core.engine.interface import Engine
 from emoface_core.errors import EmoFaceError
 from emoface_core.training import (
     alignment,
@@ -126,6 +127,18 @@ def _aligned(
             yield _recorded(item, source, spans)
 
 
+def _heard(
+    context: BuildContext,
+    source: str,
+    items: Iterable[speech_sets.Recording],
+    said: Callable[[speech_sets.Recording], model_alignment.Words],
+    engine: Engine,
+) -> Iterator[Utterance]:
+    """Recordings with the times that the bundled model hears their phones at."""
+    for item, spans in model_alignment.aligned(items, said, engine, context.dropped):
+        yield _recorded(item, source, spans)
+
+
 def _speechocean762(context: BuildContext) -> Iterator[Utterance]:
     """The phones that the data set gives, where the model hears them: better than a recogniser of
     native speakers finds them, which loses one in seven of these readers."""
@@ -134,9 +147,7 @@ def _speechocean762(context: BuildContext) -> Iterator[Utterance]:
         return [tuple(p for a in word for p in from_arpabet(a)) for word in item.words or ()]
 
     items = speech_sets.speechocean762(context.data / "speech" / "speechocean762")
-    engine = choose_engine()
-    for item, spans in model_alignment.aligned(items, phones, engine, context.dropped):
-        yield _recorded(item, "speechocean762", spans)
+    return _heard(context, "speechocean762", items, phones, choose_engine())
 
 
 def _ljspeech(context: BuildContext) -> Iterator[Utterance]:
@@ -150,9 +161,7 @@ def _asterisk(context: BuildContext) -> Iterator[Utterance]:
     for speaker in prompts.PROMPT_SETS:
         items = prompts.recordings(speaker, context.packages)
         said = partial(prompts_phones.said, language=speaker.voice)
-        found = model_alignment.aligned(items, said, engine, context.dropped)
-        for item, spans in found:
-            yield _recorded(item, "asterisk", spans)
+        yield from _heard(context, "asterisk", items, said, engine)
 
 
 def _klettres(context: BuildContext) -> Iterator[Utterance]:
@@ -160,8 +169,7 @@ def _klettres(context: BuildContext) -> Iterator[Utterance]:
     for language, voice in prompts_letters.LANGUAGES.items():
         items = prompts_letters.recordings(language, context.packages)
         said = partial(prompts_phones.said, language=voice)
-        for item, spans in model_alignment.aligned(items, said, engine, context.dropped):
-            yield _recorded(item, "klettres", spans)
+        yield from _heard(context, "klettres", items, said, engine)
 
 
 def _facegood(context: BuildContext) -> Iterator[Utterance]:

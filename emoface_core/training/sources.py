@@ -18,6 +18,7 @@ from emoface_core.errors import EmoFaceError
 from emoface_core.training import (
     alignment,
     capture,
+    dialogues,
     model_alignment,
     nonspeech,
     prompts,
@@ -170,6 +171,14 @@ def _klettres(context: BuildContext) -> Iterator[Utterance]:
         items = prompts_letters.recordings(language, context.packages)
         said = partial(prompts_phones.said, language=voice)
         yield from _heard(context, "klettres", items, said, engine)
+
+
+def _dialogues(context: BuildContext) -> Iterator[Utterance]:
+    engine = choose_engine()
+    for language in dialogues.LANGUAGES:
+        items = dialogues.recordings(language, context.packages)
+        said = partial(prompts_phones.said, language=language)
+        yield from _heard(context, "dialogues", items, said, engine)
 
 
 def _facegood(context: BuildContext) -> Iterator[Utterance]:
@@ -377,6 +386,9 @@ SOURCES: dict[str, Source] = {
         _klettres,
         prompts_letters.LICENCE,
         "forced alignment by the bundled model, texts by espeak-ng",
+    ),
+    "dialogues": Source(
+        _dialogues, dialogues.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
     ),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(

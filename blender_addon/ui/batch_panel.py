@@ -11,6 +11,7 @@ from emoface_core.errors import EmoFaceError, InputError
 
 from ..work.batch import queue
 from ..work.job import desk
+from . import progress
 from .batch_list import active_entry, active_row, batch_of, faces_of_list
 from .explained import Explained
 from .following import Following, check_free, redraw
@@ -199,7 +200,7 @@ class EMOFACE_UL_rows(UIList):
         state = _ICONS[entry.state] if entry is not None else "SOUND"
         split.label(text=item.strip, icon=state)
         if entry is not None and entry.state == "running":
-            split.progress(factor=entry.fraction, text=f"{entry.face.name}  {entry.fraction:.0%}")
+            split.label(text=f"{entry.face.name}  {entry.fraction:.0%}", icon="USER")
             return
         row = split.row()
         row.enabled = not queue.busy
@@ -223,22 +224,29 @@ class EMOFACE_PT_batch(SubPanel, Panel):
         row.operator("emoface.load_table", text="", icon="FILE_FOLDER")
         if not batch.rows:
             return
-        row = layout.row()
+        row, column = layout.row(), layout.column()
+        _draw_buttons(column)  # before the list, see `progress`
         row.template_list("EMOFACE_UL_rows", "", batch, "rows", batch, "active", rows=4)
         column = row.column(align=True)
         column.operator("emoface.remove_row", text="", icon="REMOVE")
         column.operator("emoface.cancel_row", text="", icon="X")
-        row = layout.row(align=queue.busy)
-        row.scale_y = 1.4
-        if queue.busy:
-            over = queue.count("done", "failed", "cancelled")
-            row.progress(factor=queue.fraction, text=f"{over} of {len(queue.entries)} faces")
-            row.operator("emoface.cancel_all", text="", icon="CANCEL")
-        else:
-            row.operator("emoface.animate_all", icon="PLAY")
-            if queue.count("failed", "cancelled"):
-                row.operator("emoface.retry", text="Retry", icon="FILE_REFRESH")
         _draw_active(layout, context)  # below: a long sentence moves no button
+
+
+def _draw_buttons(column: UILayout) -> None:
+    """What can be done with the list, or the progress of it."""
+    if not queue.busy:
+        progress.over(column)
+    row = column.row(align=queue.busy)
+    row.scale_y = 1.4
+    if queue.busy:
+        over = queue.count("done", "failed", "cancelled")
+        row.progress(factor=queue.fraction, text=f"{over} of {len(queue.entries)} faces")
+        row.operator("emoface.cancel_all", text="", icon="CANCEL")
+        return
+    row.operator("emoface.animate_all", icon="PLAY")
+    if queue.count("failed", "cancelled"):
+        row.operator("emoface.retry", text="Retry", icon="FILE_REFRESH")
 
 
 def _draw_active(layout: UILayout, context: Context) -> None:

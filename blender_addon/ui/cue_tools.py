@@ -145,7 +145,7 @@ class EMOFACE_OT_cues_of_voice(Explained, Operator):
 
     bl_idname = "emoface.cues_of_voice"
     bl_label = "Cues from the Voice"
-    bl_options: ClassVar = {"UNDO"}
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
 
     keep: BoolProperty(
         name="Keep Others",

@@ -254,24 +254,6 @@ class EMOFACE_OT_add_head(Explained, Operator):
         return {"FINISHED"}
 
 
-class EMOFACE_OT_use_selected(Explained, Operator):
-    """Make the selected mesh the face"""
-
-    bl_idname = "emoface.use_selected"
-    bl_label = "Use Selected"
-    bl_options: ClassVar = {"UNDO"}
-
-    @classmethod
-    def require(cls, context: Context) -> None:
-        """A mesh must be active."""
-        target.check(context.object)
-
-    def execute(self, context: Context) -> set[str]:
-        """Choose it."""
-        context.scene.emoface.face = context.object
-        return {"FINISHED"}
-
-
 class EMOFACE_OT_copy_report(Explained, Operator):
     """Copy what went wrong, with versions and the engine's last words, without names of yours"""
 
@@ -310,7 +292,6 @@ CLASSES = (
     EMOFACE_OT_cancel,
     EMOFACE_OT_remove_bake,
     EMOFACE_OT_add_head,
-    EMOFACE_OT_use_selected,
     EMOFACE_OT_copy_report,
     EMOFACE_OT_dismiss,
 )

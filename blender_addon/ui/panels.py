@@ -15,7 +15,7 @@ from ..layers import ownership
 from ..scene import strips, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
-from . import cue_tools, operators
+from . import cue_tools, operators, progress
 from .sidebar import InSidebar
 from .text import message
 
@@ -33,15 +33,17 @@ class EMOFACE_PT_main(InSidebar, Panel):
         layout.use_property_decorate = False
         face = chosen_face(context)
         problem = _problem(face)
-        draw_face(layout, context, face, problem)
         if face is None or problem is not None:
+            draw_face(layout, context, face, problem)
             draw_quick_start(layout, face)
             draw_failure(layout, context)
             return
+        above, sound, emotion, button = (layout.column() for _ in range(4))
         record = ownership.record_of(face)
-        draw_sound(layout, context, face)
-        draw_emotion(layout, context, face, record)
-        draw_button(layout, context, face, record)
+        draw_button(button, context, face, record)  # before what stands above it, see `progress`
+        draw_face(above, context, face, problem)
+        draw_sound(sound, context, face)
+        draw_emotion(emotion, context, face, record)
         draw_warnings(layout, context, face)
         draw_failure(layout, context)
         if record is not None and desk.job is None:
@@ -145,10 +147,12 @@ def draw_button(
 ) -> None:
     """The button, or the progress of what it started."""
     layout.separator()
+    column = layout.column(align=True)
     if desk.job is not None:
-        draw_progress(layout, desk.job)
+        draw_progress(column, desk.job)
         return
-    row = layout.row()
+    progress.over(column)
+    row = column.row()
     row.scale_y = 1.6
     again = record is not None
     text = "Animate Again" if again else "Animate from Audio"
@@ -160,9 +164,8 @@ def draw_button(
         message(layout, context, reason, "", icon="INFO")
 
 
-def draw_progress(layout: UILayout, job: Job) -> None:
+def draw_progress(column: UILayout, job: Job) -> None:
     """How far it is, with a way to stop it."""
-    column = layout.column(align=True)
     row = column.row(align=True)
     row.scale_y = 1.6
     row.progress(factor=job.fraction, text=f"{job.text}…  {job.fraction:.0%}")

@@ -11,7 +11,7 @@ from bpy.types import AddonPreferences, Context, UILayout
 from .. import folders, installed
 from ..work import environment
 from ..work.session import Engine, session
-from . import upkeep
+from . import progress, upkeep
 from .engine_test import found
 from .workshop import workshop
 
@@ -139,6 +139,7 @@ class EmoFacePreferences(AddonPreferences):
             row.progress(factor=making.fraction, text=f"{making.text}…")
             row.operator("emoface.cancel_environment", text="", icon="X")
             return
+        progress.over(body)
         if making is not None and making.error is not None:
             _lines(body, (making.error.message, making.error.hint), "ERROR")
         if state == "ready":

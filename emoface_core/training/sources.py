@@ -25,6 +25,7 @@ from emoface_core.training import (
     prompts_letters,
     prompts_phones,
     speech_sets,
+    statistical_voices,
     synthesis,
 )
 from emoface_core.training.festival_text import word_salad, words
@@ -292,6 +293,27 @@ def _diphone(context: BuildContext) -> Iterator[Utterance]:
                 yield utterance
 
 
+def _statistical(context: BuildContext) -> Iterator[Utterance]:
+    statistical_voices.require()
+    engine = choose_engine()
+    full = context.hours * 3600 / sum(v.share for v in statistical_voices.VOICES.values())
+    for key, voice in statistical_voices.VOICES.items():
+        rng = context.rng(f"statistical-{key}")
+        said = partial(prompts_phones.said, language=voice.language)
+        seconds, first, batch = 0.0, 0, 40
+        while seconds < full * voice.share:
+            items = statistical_voices.recordings(key, batch, rng, first)
+            fitting = list(_heard(context, "statistical", items, said, engine))
+            if not fitting:
+                raise EmoFaceError(
+                    f"Nothing that the voice “{key}” says fits its text.",
+                    "Train the bundled model again, or leave the source “statistical” out.",
+                )
+            seconds += sum(utterance.seconds for utterance in fitting)
+            first += batch
+            yield from fitting
+
+
 ESPEAK_VARIANTS = (
     "",
     "m1",
@@ -389,6 +411,12 @@ SOURCES: dict[str, Source] = {
     ),
     "dialogues": Source(
         _dialogues, dialogues.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
+    ),
+    "statistical": Source(
+        _statistical,
+        statistical_voices.LICENCE,
+        "forced alignment by the bundled model, texts by espeak-ng",
+        3.0,
     ),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(

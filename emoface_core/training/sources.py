@@ -19,6 +19,7 @@ from emoface_core.training import (
     alignment,
     capture,
     dialogues,
+    japanese_voice,
     model_alignment,
     nonspeech,
     prompts,
@@ -314,6 +315,21 @@ def _statistical(context: BuildContext) -> Iterator[Utterance]:
             yield from fitting
 
 
+def _japanese(context: BuildContext) -> Iterator[Utterance]:
+    rng = context.rng("japanese")
+    seconds, index = 0.0, 0
+    while seconds < context.hours * 3600:
+        for text in japanese_voice.texts(40, rng):
+            speech = japanese_voice.speak(
+                text, speed=float(rng.uniform(0.8, 1.25)), semitones=float(rng.uniform(-3, 4))
+            )
+            held_out = index % japanese_voice.HELD_OUT_EVERY == 0
+            utterance = _spoken(speech, "japanese-nitech", index, held_out=held_out)
+            seconds += utterance.seconds
+            index += 1
+            yield utterance
+
+
 ESPEAK_VARIANTS = (
     "",
     "m1",
@@ -418,6 +434,7 @@ SOURCES: dict[str, Source] = {
         "forced alignment by the bundled model, texts by espeak-ng",
         3.0,
     ),
+    "japanese": Source(_japanese, japanese_voice.LICENCE, "exact, by the voice", 0.25),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(
         _speechocean762,

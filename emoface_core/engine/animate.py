@@ -26,7 +26,7 @@ from emoface_core.engine.timeline import frame_count
 from emoface_core.engine.words_heard import HeardWord, find_words, with_phrases
 from emoface_core.errors import Cancelled, InputError
 
-WINDOW_FRAMES = 600  # of 50 a second, beside the context: 12 s
+WINDOW_FRAMES = 1200  # of 50 a second, beside the context: 24 s
 MAX_FPS = 1000.0
 _BLOCK_SECONDS = 10.0
 

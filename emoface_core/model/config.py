@@ -56,6 +56,8 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         if self.width % (2 * self.heads):
             raise InputError("A decoder's width must be an even multiple of its heads.")
+        if self.window < 1:
+            raise InputError("A decoder's window must be at least one frame.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from emoface_core.model.config import DecoderConfig
 
 Cache = list[tuple[Tensor, Tensor]]  # keys and values of the frames so far, a pair a layer
 
+_NEVER = -1e9  # a score that weighs nothing; not infinite, for rows of padding see nothing else
+
 
 class DecoderLayer(nn.Module):
     """x (B, N, d), audio (B, N, C) -> (B, N, d), and the keys and values for the next step."""
@@ -34,15 +36,19 @@ class DecoderLayer(nn.Module):
         self.narrow = nn.Linear(2 * d, d)
 
     def forward(
-        self, x: Tensor, audio: Tensor, bias: Tensor, past: tuple[Tensor, Tensor] | None = None
+        self,
+        x: Tensor,
+        audio: Tensor,
+        bias: Tensor,
+        past: tuple[Tensor, Tensor] | None = None,
+        *,
+        banded: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         q, k, v = self.qkv(self.norms[0](x)).chunk(3, -1)
         if past is not None:
             k, v = torch.cat([past[0], k], 1), torch.cat([past[1], v], 1)
-        qh, kh, vh = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
-        score = qh @ kh.transpose(-1, -2) / math.sqrt(qh.shape[-1]) + bias  # (B, H, N, M)
-        seen = torch.softmax(score, -1).to(vh.dtype) @ vh
-        x = x + self.out(seen.transpose(1, 2).flatten(2))
+        seen = banded_attention(q, k, v, bias) if banded else attention(q, k, v, bias)
+        x = x + self.out(seen)
         x = x + self.cross_out(self.cross_value(audio))
         x = x + self.narrow(F.gelu(self.wide(self.norms[1](x))))
         return x, (k, v)
@@ -68,36 +74,79 @@ class Decoder(nn.Module):
         if x is None:
             assert self.start is not None
             x = self.start(audio)
-        bias = self.bias(audio.shape[1], audio.device)
+        bias = (self.bias(audio.shape[1]) if self.causal else self.band()).to(audio.device)
         for layer in self.layers:
-            x, _ = layer(x, audio, bias)
+            x, _ = layer(x, audio, bias, banded=not self.causal)
         return self.norm(x)
 
     def step(self, audio: Tensor, x: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
         """One frame (B, 1, ·) after those in `cache`; gives what `forward` gives for it."""
         frame = cache[0][0].shape[1] if cache else 0
-        bias = self.bias(frame + 1, audio.device, first=frame)
+        bias = self.bias(frame + 1, first=frame).to(audio.device)
         kept: Cache = []
         for index, layer in enumerate(self.layers):
             x, pair = layer(x, audio, bias, cache[index] if cache else None)
             kept.append(pair)
         return self.norm(x), kept
 
-    def bias(self, frames: int, device: torch.device, first: int = 0) -> Tensor:
-        """(heads, frames, frames), added to the scores: nearer is likelier, outside is never.
+    def bias(self, frames: int, first: int = 0) -> Tensor:
+        """(heads, frames, frames), added to the scores: nearer is likelier, the future is never.
 
         With `first`, only the rows from there on.
-
-        FaceFormer's: the further in whole periods the less, each head with its own slope (ALiBi).
         """
-        at = torch.arange(frames, device=device)
+        at = torch.arange(frames)
         apart = at[first:, None] - at[None, :]
+        return self._nearer(apart).masked_fill(apart < 0, _NEVER)
+
+    def band(self) -> Tensor:
+        """(heads, 2w, 4w), the same for a block's frames and those it sees; see `banded_attention`.
+
+        Nothing further than the window w is seen.
+        """
+        window = self.config.window
+        apart = torch.arange(2 * window)[:, None] + window - torch.arange(4 * window)[None, :]
+        return self._nearer(apart).masked_fill(apart.abs() > window, _NEVER)
+
+    def _nearer(self, apart: Tensor) -> Tensor:
+        """FaceFormer's bias, (heads, …) for so many frames apart.
+
+        The further in whole periods the less, each head with its own slope (ALiBi).
+        """
         distance = torch.div(apart.abs(), self.config.period, rounding_mode="floor")
-        heads = torch.arange(1, self.config.heads + 1, device=device)
+        heads = torch.arange(1, self.config.heads + 1)
         slopes = torch.exp2(-8.0 * heads / self.config.heads)
-        hidden = apart < 0 if self.causal else apart.abs() > self.config.window
-        biased = -slopes[:, None, None] * distance.float()
-        return biased.masked_fill(hidden[None], float("-inf"))
+        return -slopes[:, None, None] * distance.float()
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Of several heads: (…, N, d), (…, M, d), (…, M, d), bias (…, heads, N, M) -> (…, N, d)."""
+    heads = bias.shape[-3]
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(-3, -2) for x in (q, k, v))
+    score = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias
+    seen = torch.softmax(score, -1).to(v.dtype) @ v  # (…, heads, N, d / heads)
+    return seen.transpose(-3, -2).flatten(-2)
+
+
+def banded_attention(q: Tensor, k: Tensor, v: Tensor, band: Tensor) -> Tensor:
+    """`attention` within w frames of each frame, (B, N, d) each, in time linear in N.
+
+    A block of 2w frames sees itself and w frames to either side. When w frames are put before the
+    first, those are a block of the keys and the next one. `band` (heads, 2w, 4w) is the bias.
+    """
+    size, window, frames = band.shape[1], band.shape[1] // 2, q.shape[1]
+    blocks = frames // size + 1  # padded by fixed sizes and cut: the exporter wants that
+    there = torch.zeros_like(q[:1, :, :1])  # 0 where there is a frame, else never
+    there = F.pad(there, (0, 0, window, 2 * size), value=_NEVER)
+    k, v = (F.pad(x, (0, 0, window, 2 * size)) for x in (k, v))
+    k, v, there = (
+        torch.cat([x[:, :-1], x[:, 1:]], 2)  # (B, blocks, 4w, ·)
+        for x in (
+            y.narrow(1, 0, (blocks + 1) * size).unflatten(1, (-1, size)) for y in (k, v, there)
+        )
+    )
+    q = F.pad(q, (0, 0, 0, size)).narrow(1, 0, blocks * size).unflatten(1, (-1, size))
+    seen = attention(q, k, v, band + there.transpose(-1, -2)[:, :, None])
+    return seen.flatten(1, 2).narrow(1, 0, frames)
 
 
 def periodic_positions(

@@ -20,7 +20,12 @@ def spoken_words(text: str, language: str) -> tuple[tuple[str, ...], ...]:
 
     `language` is espeak-ng's name (“fr”, “es-419”). SynthesisError if it is missing or fails.
     """
-    command = ["espeak-ng", "-q", "-b", "1", "-v", language, "--ipa", "--sep=_", "--stdin"]
+    return read_ipa(ipa(text, language, "--sep=_"))
+
+
+def ipa(text: str, language: str, *options: str) -> str:
+    """A text as espeak-ng prints it in IPA. SynthesisError if it is missing or fails."""
+    command = ["espeak-ng", "-q", "-b", "1", "-v", language, "--ipa", *options, "--stdin"]
     try:
         done = subprocess.run(
             command, input=text.encode(), capture_output=True, timeout=_SECONDS, check=False
@@ -33,7 +38,7 @@ def spoken_words(text: str, language: str) -> tuple[tuple[str, ...], ...]:
         raise SynthesisError(f"“espeak-ng” did not answer in {_SECONDS:.0f} s.") from None
     if done.returncode:
         raise SynthesisError(f"“espeak-ng” failed: {done.stderr.decode(errors='replace').strip()}")
-    return read_ipa(done.stdout.decode())
+    return done.stdout.decode()
 
 
 def read_ipa(printed: str) -> tuple[tuple[str, ...], ...]:

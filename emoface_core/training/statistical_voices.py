@@ -114,7 +114,7 @@ def require() -> None:
 
 
 def recordings(
-    key: str, count: int, rng: np.random.Generator, first: int = 0
+    key: str, rng: np.random.Generator, count: int, first: int = 0
 ) -> Iterator[Recording]:
     """`count` texts said by one of `VOICES`, each at a speed and a pitch of its own.
 

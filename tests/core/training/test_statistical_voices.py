@@ -73,7 +73,7 @@ def test_recordings_are_repeatable_and_numbered(monkeypatch: pytest.MonkeyPatch)
         return np.full(len(text), 0.1, np.float32)
 
     monkeypatch.setattr(statistical_voices, "speak", said)
-    first, again = (list(recordings("ky-azamat", 3, np.random.default_rng(4), 7)) for _ in "ab")
+    first, again = (list(recordings("ky-azamat", np.random.default_rng(4), 3, 7)) for _ in "ab")
     assert [item.id for item in first] == [f"ky-azamat-{i:05d}" for i in (7, 8, 9)]
     assert [item.text for item in first] == [item.text for item in again]
     assert wishes[:3] == wishes[3:]

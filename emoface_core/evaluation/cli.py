@@ -241,7 +241,7 @@ def _speech(options: argparse.Namespace) -> int:
 
 def _words(options: argparse.Namespace) -> int:
     """How far the words that a text finds are from the labelled ones."""
-    from emoface_core.evaluation.speech_clips import emodb_clips, synthetic_clips
+    from emoface_core.evaluation.speech_clips import corpus_clips, emodb_clips
     from emoface_core.evaluation.words import emodb_spoken, synthetic_spoken, word_errors
 
     if options.data is None:
@@ -249,7 +249,7 @@ def _words(options: argparse.Namespace) -> int:
     clips = emodb_clips(options.data, options.limit)
     sets = {"EmoDB": ((clip, emodb_spoken(clip.id[2:5], clip.spans)) for clip in clips)}
     if options.corpus is not None:
-        made = synthetic_clips(options.corpus, options.limit)
+        made = corpus_clips(options.corpus, "synthetic", options.limit)
         sets["synthetic voices"] = ((clip, synthetic_spoken(clip)) for clip in made)
     engine = _engine(options)
     figures = {}
@@ -316,12 +316,12 @@ def _parser() -> Parser:
     speech.add_argument(
         "--sets",
         default="emodb,speechocean762,facegood,silence",
-        help="which sets (%(default)s; synthetic and prompts need --corpus)",
+        help="which sets (%(default)s; with --corpus also prompts, dialogues, stamps, synthetic)",
     )
     speech.add_argument("--who", default=",".join(WHO), help="whose columns (%(default)s)")
     speech.add_argument("--rhubarb", type=Path, help="folder of npm's rhubarb-lip-sync-wasm")
     speech.add_argument("--rhubarb-cache", type=Path, help="a JSON file to keep its cues in")
-    speech.add_argument("--corpus", type=Path, help="a corpus, for its held-out voices and prompts")
+    speech.add_argument("--corpus", type=Path, help="a corpus, for its held-out parts")
     speech.add_argument("--limit", type=int, help="only so many clips of each set, spread")
     speech.add_argument("--fps", type=float, default=50.0, help="frame rate (%(default)s)")
     speech.add_argument("--engine", default="auto", help="auto, onnx or torch")

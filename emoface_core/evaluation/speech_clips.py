@@ -2,7 +2,7 @@
 """The clips that nothing was trained on, with their labels."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,8 +17,26 @@ from emoface_core.training.phones import SILENCE, PhoneSpan
 
 T = TypeVar("T")
 
-SYNTHETIC = ("flite", "festival", "espeak", "diphone")
-PROMPTS = ("asterisk",)
+_BY_EAR = "forced alignment by an earlier model"
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSet:
+    """Sources of a corpus that are evaluated together, and where their labels come from."""
+
+    title: str
+    labels: str
+    sources: tuple[str, ...]
+
+
+CORPUS_SETS = {
+    "prompts": CorpusSet("telephone prompts", _BY_EAR, ("asterisk",)),
+    "dialogues": CorpusSet("acted dialogues", _BY_EAR, ("dialogues",)),
+    "stamps": CorpusSet("volunteers' descriptions", _BY_EAR, ("stamps",)),
+    "synthetic": CorpusSet(
+        "synthetic voices", "exact times", ("flite", "festival", "espeak", "diphone")
+    ),
+}
 
 
 def emodb_clips(data: Path, limit: int | None = None, *, held_out: bool = True) -> Iterator[Heard]:
@@ -42,18 +60,9 @@ def speechocean_clips(data: Path, limit: int | None = None) -> Iterator[Heard]:
             yield _heard(item, alignment.settle(alignment.segment_spans(segments), item.samples))
 
 
-def synthetic_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
-    """The held-out synthetic voices of a corpus on disk: their phones' times are exact."""
-    return _of_corpus(corpus, SYNTHETIC, limit)
-
-
-def prompt_clips(corpus: Path, limit: int | None = None) -> Iterator[Heard]:
-    """The held-out recorded prompts of a corpus: Russian, which nobody learns from, and others."""
-    return _of_corpus(corpus, PROMPTS, limit)
-
-
-def _of_corpus(corpus: Path, sources: tuple[str, ...], limit: int | None) -> Iterator[Heard]:
-    items = open_corpus(corpus).utterances("held_out", sources)
+def corpus_clips(corpus: Path, name: str, limit: int | None = None) -> Iterator[Heard]:
+    """The held-out utterances of a corpus on disk; `name` is one of `CORPUS_SETS`."""
+    items = open_corpus(corpus).utterances("held_out", CORPUS_SETS[name].sources)
     for item in spread(list(items), limit):
         audio = item.audio.astype(np.float32) / 32768
         yield Heard(item.id, audio, item.spans, item.speaker, item.emotion, item.text)

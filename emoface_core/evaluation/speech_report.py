@@ -7,7 +7,7 @@ the same clips and is scored by the same code; Rhubarb Lip Sync gives cues inste
 scored on its cues by the same matching.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,11 +24,11 @@ from emoface_core.evaluation.performers import Heard, Performer
 from emoface_core.evaluation.regions import own_regions
 from emoface_core.evaluation.rhubarb import Cue, rhubarb_cues, shape_events
 from emoface_core.evaluation.speech_clips import (
+    CORPUS_SETS,
+    corpus_clips,
     emodb_clips,
-    prompt_clips,
     silent_clips,
     speechocean_clips,
-    synthetic_clips,
 )
 from emoface_core.evaluation.speech_judge import OTHER_THRESHOLDS, SpeechJudge, Tally, taught_reader
 from emoface_core.evaluation.speech_table import Row, SpeechReport
@@ -36,7 +36,7 @@ from emoface_core.face.head import load_head
 from emoface_core.face.measures import jaw_opening, lip_gap
 from emoface_core.training import speech_sets
 
-SETS = ("emodb", "speechocean762", "prompts", "synthetic", "facegood", "silence")
+SETS = ("emodb", "speechocean762", *CORPUS_SETS, "facegood", "silence")
 RHUBARB = "Rhubarb"
 
 Say = Callable[[str], None]
@@ -57,8 +57,8 @@ def speech_report(
 ) -> SpeechReport:
     """Score `performers` on the held-out parts of `sets` in the data folder `data`.
 
-    `rhubarb` is the folder of the npm package, `corpus` one with held-out voices (for the sets
-    "synthetic" and "prompts"); all performers act at `fps`; `limit` takes only so many clips of
+    `rhubarb` is the folder of the npm package, `corpus` one with held-out voices (for the sets in
+    `CORPUS_SETS`); all performers act at `fps`; `limit` takes only so many clips of
     each set, evenly over it; `show` clips of EmoDB are kept for plots. InputError for data that is
     not there.
     """
@@ -76,16 +76,10 @@ def speech_report(
             "forced alignment",
             lambda: speechocean_clips(data, limit),
         ),
-        "prompts": (
-            "telephone prompts",
-            "forced alignment by an earlier model",
-            lambda: prompt_clips(_needed(corpus, "prompts"), limit),
-        ),
-        "synthetic": (
-            "synthetic voices",
-            "exact times",
-            lambda: synthetic_clips(_needed(corpus, "synthetic"), limit),
-        ),
+        **{
+            name: (kind.title, kind.labels, partial(_of_corpus, corpus, name, limit))
+            for name, kind in CORPUS_SETS.items()
+        },
     }
     reader = None
     if "emodb" in sets:
@@ -113,10 +107,10 @@ def speech_report(
     return report
 
 
-def _needed(corpus: Path | None, name: str) -> Path:
+def _of_corpus(corpus: Path | None, name: str, limit: int | None) -> Iterator[Heard]:
     if corpus is None:
         raise InputError(f"The set “{name}” needs a corpus.", "Give --corpus DIR.")
-    return corpus
+    return corpus_clips(corpus, name, limit)
 
 
 def _note(report: SpeechReport, on: str, heard: Sequence[Heard], labels: str) -> None:

@@ -338,7 +338,7 @@ def _neural(context: BuildContext) -> Iterator[Utterance]:
         speak = partial(neural_voices.recordings, network, voices, speaker, rng)
         said = partial(prompts_phones.said, language=speaker.language)
         seconds = context.hours * 3600 / len(speakers)
-        yield from _heard_for(context, "neural", seconds, 16, speak, said, engine)
+        yield from _heard_for(context, "neural", seconds, 8, speak, said, engine)
 
 
 def _japanese(context: BuildContext) -> Iterator[Utterance]:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from emoface_core.audio import level, mel
@@ -261,6 +262,11 @@ def prepare(config: DataConfig) -> Path:
     return folder
 
 
+def _one_thread() -> None:
+    """There is a process for each core: BLAS's own threads in each would wait for one another."""
+    threadpool_limits(1)
+
+
 def _write_clips(
     folder: Path,
     utterances: Iterator[Utterance],
@@ -273,7 +279,7 @@ def _write_clips(
     index: list[tuple[int, ...]] = []
     sources: list[str] = []
     end = 0
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), initializer=_one_thread) as pool:
         while some := list(islice(utterances, 64)):
             for utterance in some:
                 if utterance.source not in sources:

@@ -3,7 +3,7 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from emoface_core.training import (
     prompts,
     prompts_letters,
     prompts_phones,
+    prompts_stamps,
     speech_sets,
     statistical_voices,
     synthesis,
@@ -168,20 +169,30 @@ def _asterisk(context: BuildContext) -> Iterator[Utterance]:
         yield from _heard(context, "asterisk", items, said, engine)
 
 
-def _klettres(context: BuildContext) -> Iterator[Utterance]:
+def _by_language(
+    context: BuildContext,
+    source: str,
+    languages: Mapping[str, str],
+    recordings: Callable[[str, Path], Iterable[speech_sets.Recording]],
+) -> Iterator[Utterance]:
+    """Recordings of each language (espeak-ng's names by the source's own) with their texts."""
     engine = choose_engine()
-    for language, voice in prompts_letters.LANGUAGES.items():
-        items = prompts_letters.recordings(language, context.packages)
+    for language, voice in languages.items():
         said = partial(prompts_phones.said, language=voice)
-        yield from _heard(context, "klettres", items, said, engine)
+        yield from _heard(context, source, recordings(language, context.packages), said, engine)
+
+
+def _klettres(context: BuildContext) -> Iterator[Utterance]:
+    return _by_language(context, "klettres", prompts_letters.LANGUAGES, prompts_letters.recordings)
+
+
+def _stamps(context: BuildContext) -> Iterator[Utterance]:
+    return _by_language(context, "stamps", prompts_stamps.LANGUAGES, prompts_stamps.recordings)
 
 
 def _dialogues(context: BuildContext) -> Iterator[Utterance]:
-    engine = choose_engine()
-    for language in dialogues.LANGUAGES:
-        items = dialogues.recordings(language, context.packages)
-        said = partial(prompts_phones.said, language=language)
-        yield from _heard(context, "dialogues", items, said, engine)
+    languages = {language: language for language in dialogues.LANGUAGES}
+    return _by_language(context, "dialogues", languages, dialogues.recordings)
 
 
 def _facegood(context: BuildContext) -> Iterator[Utterance]:
@@ -427,6 +438,8 @@ def _nonspeech(context: BuildContext) -> Iterator[Utterance]:
         yield utterance
 
 
+_BY_EAR = "forced alignment by the bundled model, texts by espeak-ng"
+
 SOURCES: dict[str, Source] = {
     "emodb": Source(_emodb, "Berlin EmoDB (Burkhardt et al. 2005), CC0", "by hand"),
     "facegood": Source(_facegood, "FACEGOOD Audio2Face, MIT", "captured motion, no phones"),
@@ -443,27 +456,28 @@ SOURCES: dict[str, Source] = {
         2.6,
     ),
     "espeak": Source(_espeak, "espeak-ng (GPL program; its sound is free)", "by the voice", 1.2),
-    "asterisk": Source(
-        _asterisk, prompts.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
-    ),
+    "asterisk": Source(_asterisk, prompts.LICENCE, _BY_EAR),
     "klettres": Source(
         _klettres,
         prompts_letters.LICENCE,
-        "forced alignment by the bundled model, texts by espeak-ng",
+        _BY_EAR,
     ),
-    "dialogues": Source(
-        _dialogues, dialogues.LICENCE, "forced alignment by the bundled model, texts by espeak-ng"
+    "dialogues": Source(_dialogues, dialogues.LICENCE, _BY_EAR),
+    "stamps": Source(
+        _stamps,
+        prompts_stamps.LICENCE,
+        _BY_EAR,
     ),
     "statistical": Source(
         _statistical,
         statistical_voices.LICENCE,
-        "forced alignment by the bundled model, texts by espeak-ng",
+        _BY_EAR,
         3.0,
     ),
     "neural": Source(
         _neural,
         neural_voices.LICENCE,
-        "forced alignment by the bundled model, texts by espeak-ng",
+        _BY_EAR,
         1.0,
     ),
     "japanese": Source(_japanese, japanese_voice.LICENCE, "exact, by the voice", 0.25),

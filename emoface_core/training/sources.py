@@ -21,7 +21,6 @@ from emoface_core.training import (
     dialogues,
     japanese_voice,
     model_alignment,
-    neural_voices,
     nonspeech,
     prompts,
     prompts_letters,
@@ -306,50 +305,25 @@ def _diphone(context: BuildContext) -> Iterator[Utterance]:
                 yield utterance
 
 
-def _heard_for(
-    context: BuildContext,
-    source: str,
-    seconds: float,
-    count: int,
-    speak: Callable[[int, int], Iterable[speech_sets.Recording]],
-    said: Callable[[speech_sets.Recording], model_alignment.Words],
-    engine: Engine,
-) -> Iterator[Utterance]:
-    """What a voice speaks, `count` texts at a time with the number of the first, until so much
-    of it fits."""
-    total, first = 0.0, 0
-    while total < seconds:
-        fitting = list(_heard(context, source, speak(count, first), said, engine))
-        if not fitting:
-            raise EmoFaceError(
-                f"Nothing that a voice of “{source}” says fits its text.",
-                f"Train the bundled model again, or leave the source “{source}” out.",
-            )
-        total += sum(utterance.seconds for utterance in fitting)
-        first += count
-        yield from fitting
-
-
 def _statistical(context: BuildContext) -> Iterator[Utterance]:
     statistical_voices.require()
-    engine = choose_engine()
+    engine, count = choose_engine(), 40
     full = context.hours * 3600 / sum(v.share for v in statistical_voices.VOICES.values())
     for key, voice in statistical_voices.VOICES.items():
-        speak = partial(statistical_voices.recordings, key, context.rng(f"statistical-{key}"))
+        rng = context.rng(f"statistical-{key}")
         said = partial(prompts_phones.said, language=voice.language)
-        yield from _heard_for(context, "statistical", full * voice.share, 40, speak, said, engine)
-
-
-def _neural(context: BuildContext) -> Iterator[Utterance]:
-    voices = neural_voices.Voices(context.packages)
-    network, engine = neural_voices.Kokoro(context.packages), choose_engine()
-    speakers = voices.speakers()
-    for speaker in speakers:
-        rng = context.rng(f"neural-{speaker.language}-{speaker.voice}")
-        speak = partial(neural_voices.recordings, network, voices, speaker, rng)
-        said = partial(prompts_phones.said, language=speaker.language)
-        seconds = context.hours * 3600 / len(speakers)
-        yield from _heard_for(context, "neural", seconds, 8, speak, said, engine)
+        seconds, first = 0.0, 0
+        while seconds < full * voice.share:
+            items = statistical_voices.recordings(key, rng, count, first)
+            fitting = list(_heard(context, "statistical", items, said, engine))
+            if not fitting:
+                raise EmoFaceError(
+                    f"Nothing that the voice “{key}” says fits its text.",
+                    "Train the bundled model again, or leave the source “statistical” out.",
+                )
+            seconds += sum(utterance.seconds for utterance in fitting)
+            first += count
+            yield from fitting
 
 
 def _japanese(context: BuildContext) -> Iterator[Utterance]:
@@ -473,12 +447,6 @@ SOURCES: dict[str, Source] = {
         statistical_voices.LICENCE,
         _BY_EAR,
         3.0,
-    ),
-    "neural": Source(
-        _neural,
-        neural_voices.LICENCE,
-        _BY_EAR,
-        1.0,
     ),
     "japanese": Source(_japanese, japanese_voice.LICENCE, "exact, by the voice", 0.25),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),

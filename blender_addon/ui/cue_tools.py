@@ -141,17 +141,22 @@ def _heard(context: Context) -> tuple[Object, Motion, BakeRecord]:
 
 
 class EMOFACE_OT_cues_of_voice(Explained, Operator):
-    """List the emotions heard in the voice as cues, to keep or to change"""
+    """List the emotions heard in the voice as cues, to keep or to change, in the place of yours"""
 
     bl_idname = "emoface.cues_of_voice"
     bl_label = "Cues from the Voice"
-    bl_options: ClassVar = {"REGISTER", "UNDO"}
+    bl_options: ClassVar = {"UNDO"}
 
     keep: BoolProperty(
         name="Keep Others",
         description="Keep the cues that are there instead of replacing them",
         options={"SKIP_SAVE"},
     )
+
+    @classmethod
+    def description(cls, _context: Context, chosen: Any) -> str:
+        """The tooltip."""
+        return "List the emotions heard in the voice beside your cues" if chosen.keep else ""
 
     @classmethod
     def require(cls, context: Context) -> None:
@@ -176,7 +181,8 @@ class EMOFACE_OT_cues_of_voice(Explained, Operator):
                 item.frame, item.ease = int(cue.frame), int(cue.ease)
                 item.emotion = cue.feeling.emotion
             choices.active_cue = 0
-        self.report({"INFO"}, f"{len(found)} emotions were heard in the voice")
+        heard = "1 emotion was" if len(found) == 1 else f"{len(found)} emotions were"
+        self.report({"INFO"}, f"{heard} heard in the voice")
         return {"FINISHED"}
 
 
@@ -226,7 +232,9 @@ class EMOFACE_PT_cues(FacePanel, Panel):
         column.separator()
         column.operator("emoface.cue_here", text="", icon="TRIA_DOWN_BAR")
         column.operator("emoface.go_to_cue", text="", icon="VIEWZOOM")
-        layout.operator("emoface.cues_of_voice", icon="SOUND")
+        row = layout.row(align=True)
+        row.operator("emoface.cues_of_voice", icon="SOUND")
+        row.operator("emoface.cues_of_voice", text="", icon="ADD").keep = True
         row = layout.row(align=True)
         row.prop(choices, "show_markers", toggle=True, icon="MARKER_HLT")
         row.operator("emoface.cues_from_markers", text="", icon="IMPORT")

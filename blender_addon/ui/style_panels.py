@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sub-panels for what can be changed after the bake: regions, speech, layers."""
 
+from typing import Any
+
 from bpy.types import Context, Panel, UILayout
 
 from ..control import live
@@ -67,8 +69,8 @@ class EMOFACE_PT_eyes(FacePanel, Panel):
         face = chosen_face(context)
         column = values(self.layout)
         column.active = face.emoface.eyes.show
-        for name in ("blinks_per_minute", "gaze"):
-            column.prop(face.emoface.eyes, name, slider=True)
+        column.prop(face.emoface.eyes, "blinks_per_minute", text="Blinks / min", slider=True)
+        column.prop(face.emoface.eyes, "gaze", slider=True)
         column.prop(face.emoface.eyes, "seed")
         if ownership.record_of(face) is not None and not gaze_layer.sound_of(face):
             self.layout.label(text="Animate again to get them", icon="INFO")
@@ -87,19 +89,15 @@ class EMOFACE_PT_layers(FacePanel, Panel):
         face = chosen_face(context)
         choices = face.emoface
         column = layout.column(align=True)
-        row = column.row(align=True)
-        _eye(row, choices, "mute_speech")
+        row = _layer(column, choices, "mute_speech")
         row.prop(choices.speech_style, "strength", text="Speech", slider=True)
-        row = column.row(align=True)
-        _eye(row, choices, "mute_emotion")
+        row = _layer(column, choices, "mute_emotion")
         home = ownership.intensity_home(face)
         if ownership.record_of(face) is not None and INTENSITY in home:
             row.prop(home, INTENSITY_PATH, text="Emotion", slider=True)
         else:
             row.prop(choices, "intensity", text="Emotion", slider=True)
-        row = column.row(align=True)
-        icon = "HIDE_OFF" if choices.eyes.show else "HIDE_ON"
-        row.prop(choices.eyes, "show", text="", icon=icon)
+        row = _layer(column, choices.eyes, "show")
         row.prop(choices.eyes, "strength", slider=True)
         column = values(layout)
         column.row().prop(choices, "into", expand=True)
@@ -112,9 +110,15 @@ class EMOFACE_PT_layers(FacePanel, Panel):
         column.operator("emoface.to_plain_keys", icon="SHAPEKEY_DATA")
 
 
-def _eye(row: UILayout, choices: object, name: str) -> None:
-    muted = getattr(choices, name)
-    row.prop(choices, name, text="", icon="HIDE_ON" if muted else "HIDE_OFF", invert_checkbox=True)
+def _layer(column: UILayout, group: Any, switch: str) -> UILayout:
+    """A row for a layer, with the eye that shows or hides it; where its strength goes."""
+    row = column.row(align=True)
+    mutes = switch.startswith("mute")
+    shown = getattr(group, switch) != mutes
+    row.prop(group, switch, text="", icon="HIDE_OFF" if shown else "HIDE_ON", invert_checkbox=mutes)
+    strength = row.row(align=True)
+    strength.active = shown
+    return strength
 
 
 CLASSES = (EMOFACE_PT_regions, EMOFACE_PT_speech_style, EMOFACE_PT_eyes, EMOFACE_PT_layers)

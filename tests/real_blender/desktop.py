@@ -38,7 +38,9 @@ class Desktop:
         self.folder = program.root / "tmp" / "emoface"
         self.scale = 1.0
         self._asked = 0
-        self._known: dict[tuple[str, float], float] = {}
+        self._known: dict[tuple[str, float], float] = {}  # what, and how far across -> how far down
+        self._last = 0.0  # where the last one was found
+        self._headings: dict[str, float] = {}  # panel -> how far down it was
         self._stack = ExitStack()
 
     def __enter__(self) -> Desktop:
@@ -46,7 +48,7 @@ class Desktop:
         self._start("Xvfb", self.display, "-noreset", "-screen", "0", f"{width}x{height}x24")
         look = ["env", f"DISPLAY={self.display}", "xdotool", "getmouselocation"]
         self.wait(lambda: self.program.inside(look).returncode == 0, 20)
-        self._hand = self._start("xdotool", "-", stdin=subprocess.PIPE)
+        self._hand = self._start("stdbuf", "-oL", "xdotool", "-", pipe=subprocess.PIPE)
         geometry = ("--window-geometry", "0", "0", width, height)
         command = ("blender", *geometry, "-P", "/tmp/emoface/stage.py", *self.arguments)
         self.blender = self._start(*command)
@@ -64,9 +66,9 @@ class Desktop:
             self.picture(self.folder / "failed.png")
         self._stack.close()
 
-    def _start(self, *command: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
+    def _start(self, *command: str, pipe: int | None = None) -> subprocess.Popen[bytes]:
         log = self._stack.enter_context((self.folder / f"{command[0]}.log").open("wb"))
-        process = self.program.start([*command], self.display, log, stdin)
+        process = self.program.start([*command], self.display, log, pipe)
         self._stack.callback(_end, process)
         return process
 
@@ -116,23 +118,28 @@ class Desktop:
     # The hand
 
     def _do(self, *commands: str) -> None:
+        """Let the hand do something, and wait until it has, and Blender has heard of it."""
         assert self._hand.stdin is not None
-        self._hand.stdin.write("".join(f"{command}\n" for command in commands).encode())
+        assert self._hand.stdout is not None
+        asked = [*commands, "getmouselocation"]
+        self._hand.stdin.write("".join(f"{command}\n" for command in asked).encode())
         self._hand.stdin.flush()
+        if not self._hand.stdout.readline():
+            raise RuntimeError("xdotool has ended")
+        self.ask("rectangle")  # with the next answer, all that came before this one is done
 
     def hover(self, x: float, y: float) -> None:
         """Leave the pointer there."""
         self._do(f"mousemove {x:.0f} {y:.0f}")
-        time.sleep(0.03)
 
     def click(self, x: float, y: float) -> None:
         """Press the left button there, as a hand would: there first, then down, then up."""
         self.hover(x, y)
         self._do("mousemove_relative 1 0")
-        time.sleep(0.2)
+        time.sleep(0.1)
         # A short click: a long one on a menu takes what lies under the pointer when it opens.
         self._do("mousedown 1", "mouseup 1")
-        time.sleep(0.2)
+        time.sleep(0.1)
         self.state()  # Blender has heard it
 
     def choose(self, path: str, letter: str, value: str) -> None:
@@ -180,13 +187,26 @@ class Desktop:
         """Keys, one after the other, by their names in X."""
         for key in keys:
             self._do(f"key {PLACES.get(key, key)}")
-            time.sleep(0.15)
+            time.sleep(0.1)
         self.state()
 
     def type(self, text: str) -> None:
         """Text, letter by letter."""
         self._do(f"type --delay 30 {json.dumps(text)}")
-        time.sleep(0.05 * len(text) + 0.2)
+        self.state()
+
+    def drag_marker(self, frame: int, to: int) -> None:
+        """Drag what stands at a frame along the timeline's lower edge, where markers are."""
+        left, top, _, height = self.area("DOPESHEET_EDITOR", "WINDOW")
+        y = top + height - 10 * self.scale
+        self.hover(left + self.ask("frame_at", frame=frame), y)
+        self._do("mousedown 1")
+        end = left + self.ask("frame_at", frame=to)
+        for x in (end - 15, end - 5, end):
+            time.sleep(0.2)
+            self.hover(x, y)
+        self._do("mouseup 1")
+        time.sleep(0.3)
         self.state()
 
     # Looking
@@ -218,14 +238,18 @@ class Desktop:
         """
         for notches in (0, 12, -24):  # what is not in sight is scrolled for, down and then up
             if notches:
-                left, top, width, height = self.area(area, kind)
-                self.hover(left + 0.03 * width, top + 0.5 * height)
-                self._do(*[f"click {5 if notches > 0 else 4}"] * abs(notches))
-                time.sleep(0.5)
+                self.scroll(notches, area, kind)
             seen = self._look(wanted, across, area, kind, 0 if notches else below)
             if isinstance(seen, tuple):
                 return seen
         raise NotShownError(f"“{wanted}” is not shown; what is: {seen}")
+
+    def scroll(self, notches: int, area: str = "VIEW_3D", kind: str = "UI") -> None:
+        """Turn the wheel over a region, towards its end if that is positive."""
+        left, top, width, height = self.area(area, kind)
+        self.hover(left + 0.03 * width, top + 0.5 * height)
+        self._do(*[f"click {5 if notches > 0 else 4}"] * abs(notches))
+        time.sleep(0.5)
 
     def _look(
         self, wanted: str, across: float, area: str, kind: str, below: float
@@ -234,11 +258,15 @@ class Desktop:
         left, top, width, height = self.area(area, kind)
         x = left + across * width
         if (y := self._known.get((wanted, x), 0)) and self._is_at(wanted, x, y, area, kind):
+            self._last = y
             return x, y
-        seen: list[tuple[float, str]] = []
         step = STEP * self.scale
-        for number in range(int(max(0, below - top) / step), int(height / step)):
-            y = top + (number + 0.5) * step
+        heights = [top + (number + 0.5) * step for number in range(int(height / step))]
+        heights = [y for y in heights if y >= below - step]
+        if wanted.startswith("bpy."):  # there is but one of it: as one reads, on from the last
+            heights.sort(key=lambda y: (y < self._last - step, y))
+        seen: list[tuple[float, str]] = []
+        for y in heights:
             self.hover(x, y)
             here = self.ask("hover", area=area, kind=kind)
             if seen and wanted in seen[-1][1] and here != seen[-1][1]:
@@ -248,15 +276,14 @@ class Desktop:
         if coarse is None:
             return list(dict.fromkeys(name for _, name in seen if name))
         # Its middle: a row is some 20 pixels high, and one look may have met its edge.
-        near = [coarse + offset * self.scale for offset in (-9, -6, -3, 3, 6, 9, 12)]
+        near = [coarse + offset * self.scale for offset in (-8, 0, 8)]
         hits = [y for y in near if self._is_at(wanted, x, y, area, kind)]
-        self._known[wanted, x] = sum(hits) / len(hits) if hits else coarse
-        return x, self._known[wanted, x]
+        self._last = self._known[wanted, x] = sum(hits) / len(hits) if hits else coarse
+        return x, self._last
 
     def _is_at(self, wanted: str, x: float, y: float, area: str, kind: str) -> bool:
         """Whether a button is still where it was seen last."""
         self.hover(x, y)
-        time.sleep(0.1)
         return wanted in self.ask("hover", area=area, kind=kind)
 
     def push(self, wanted: str, across: float = FIELD, **where: Any) -> None:
@@ -274,26 +301,41 @@ class Desktop:
 
     def unfold(self, panel: str) -> None:
         """Open a panel of the sidebar by its heading. NotShownError if none opens it."""
+        self._turn(panel, is_open=True)
+
+    def fold(self, panel: str) -> None:
+        """Close a panel of the sidebar by its heading. NotShownError if none closes it."""
+        self.scroll(-24)
+        self._turn(panel, is_open=False)
+
+    def _turn(self, panel: str, *, is_open: bool) -> None:
+        """Click on headings until a panel is open or closed; others are left as they are."""
         left, top, width, height = self.area()
         x = left + 0.25 * width
-        for y in range(round(top + 40 * self.scale), round(top + height), round(10 * self.scale)):
+        lowest = max(self._headings.values(), default=0)
+        rows = range(round(top + 40 * self.scale), round(top + height), round(10 * self.scale))
+        # Where it was; then below all headings that are known; then everywhere.
+        known = self._headings.get(panel, 0.0)
+        for y in (known, *sorted(rows, key=lambda y: (y < lowest + 8 * self.scale, y))):
             self.hover(x, y)
-            if self.ask("hover"):
+            if not y or self.ask("hover"):
                 continue  # a button: nothing is pressed that was not meant
             before = self._open_panels()
-            if panel in before:
+            if (panel in before) == is_open:
                 return
             self.click(x, y)
             after = self._open_panels()
-            if panel in after:
+            if (panel in after) == is_open:
+                self._headings[panel] = self._last = y
                 return
             if after != before:
                 self.click(x, y)  # another one: as it was
-        raise NotShownError(f"{panel} cannot be opened")
+                self._headings.update(dict.fromkeys(after ^ before, float(y)))
+        raise NotShownError(f"{panel} cannot be {'opened' if is_open else 'closed'}")
 
-    def _open_panels(self) -> list[str]:
+    def _open_panels(self) -> set[str]:
         self.ask("look_again")
-        return list(self.wait(lambda: self.ask("open_panels"), 10))
+        return set(self.wait(lambda: self.ask("open_panels"), 10))
 
     def picture(self, path: Path) -> Path:
         """What the screen shows, as a PNG."""

@@ -58,12 +58,12 @@ class Program:
         )
 
     def start(
-        self, command: Sequence[str], display: str, log: IO[bytes], stdin: int | None = None
+        self, command: Sequence[str], display: str, log: IO[bytes], pipe: int | None = None
     ) -> subprocess.Popen[bytes]:
-        """Start a command in there that goes on."""
+        """Start a command in there that goes on; it is spoken with through a `pipe`, or not."""
         env = {**ENVIRONMENT, "DISPLAY": display}
         command = ["chroot", self.root, *command]
-        return subprocess.Popen(command, env=env, stdin=stdin, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe or log, stderr=log)
 
     def desk(self) -> Path:
         """A new, empty working folder, which is /tmp/emoface inside."""

@@ -8,8 +8,10 @@ The test has the mouse and the keyboard. It writes `ask.json`, and the answer co
 import contextlib
 import importlib
 import json
+import re
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -57,7 +59,8 @@ def tab(area="VIEW_3D"):
     return place(area, "UI")["region"].active_panel_category
 
 
-drawn = set()
+open_now = set()
+draws = []
 begun = []
 
 
@@ -77,12 +80,14 @@ def watch_panels():
     for name in dir(bpy.types):
         if name.startswith("EMOFACE_PT_"):
             panel = getattr(bpy.types, name)
+            draws.append((panel, panel.draw))
+            draws.append((panel, getattr(panel, "draw_header", panel.draw)))
             panel.draw = remembering(name, panel.draw)
 
 
 def remembering(name, draw):
     def drawing(self, context):
-        drawn.add(name)
+        open_now.add(name)
         draw(self, context)
 
     return drawing
@@ -90,18 +95,17 @@ def remembering(name, draw):
 
 def look_again():
     """Forget which panels were open, and have them drawn."""
-    drawn.clear()
+    open_now.clear()
     place("VIEW_3D", "UI")["region"].tag_redraw()
 
 
 def open_panels():
-    return sorted(drawn)
+    return sorted(open_now)
 
 
 def value(path):
     """A property, by the path that hovering it shows."""
-    owner, _, name = path.rpartition(".")
-    found = getattr(look_up(owner), name)
+    found = look_up(path)
     return found if isinstance(found, (bool, int, float, str)) else str(found)
 
 
@@ -279,6 +283,77 @@ def measure():
     np.save(HERE / "frames.npy", np.stack(frames))
     moved = np.linalg.norm(np.stack(frames) - frames[0], axis=2).max(axis=1)
     scene.frame_set(1 + int(moved.argmax()))
+
+
+def perform(frames):
+    """The evaluated face at some frames, (T, 5023, 3) in metres; the frame shown stays the same."""
+    scene = window().scene
+    shown = scene.frame_current
+    seen = []
+    for frame in frames:
+        scene.frame_set(frame)
+        mesh = scene.emoface.face.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+        co = np.empty(len(mesh.vertices) * 3, np.float32)
+        mesh.vertices.foreach_get("co", co)
+        seen.append(co.reshape(-1, 3))
+    scene.frame_set(shown)
+    np.save(HERE / "performance.npy", np.stack(seen))
+
+
+class Drawn:
+    """In a layout's place: remembers what a panel draws."""
+
+    def __init__(self):
+        self.names = set()
+
+    def __getattr__(self, name):
+        return lambda *_, **__: self
+
+    def prop(self, data, name, **_):
+        path = "" if name[0] == "[" else data.path_from_id()
+        owner = re.sub(r"\[\d+\]", "", path).removeprefix("emoface").removeprefix(".")
+        self.names.add(f"{owner}.{name}" if owner else name.strip('[]"'))
+
+    def operator(self, name, **_):
+        self.names.add(name)
+        return SimpleNamespace()
+
+    def menu(self, name, **_):
+        self.names.add(name)
+
+    def template_list(self, name, _, data, items, *__, **___):
+        rows = getattr(bpy.types, name)
+        listed = getattr(data, items)
+        if listed:
+            rows.draw_item(rows, bpy.context, self, data, listed[0], 0, None, "")
+
+
+def drawn():
+    """The names of all properties, operators and menus that our panels draw now."""
+    seen = Drawn()
+    with bpy.context.temp_override(**place("VIEW_3D", "UI")):
+        for panel, draw in draws:
+            if not hasattr(panel, "poll") or panel.poll(bpy.context):
+                draw(SimpleNamespace(layout=seen), bpy.context)
+    return sorted(seen.names)
+
+
+def markers():
+    return [[marker.name, marker.frame] for marker in window().scene.timeline_markers]
+
+
+def frame_at(frame):
+    """Where a frame is in the timeline, in pixels from the left of its region."""
+    return place("DOPESHEET_EDITOR", "WINDOW")["region"].view2d.view_to_region(frame, 0)[0]
+
+
+def frame_keys():
+    """How many key frames a bake has."""
+    return (
+        importlib.import_module(f"{addon}.layers.ownership")
+        .record_of(window().scene.emoface.face)
+        .frame_keys
+    )
 
 
 def save(path):

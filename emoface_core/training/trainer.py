@@ -140,13 +140,13 @@ class Ranks:
     def first(self) -> bool:
         return self.rank == 0
 
-    def agree(self, value: bool) -> bool:
-        """True everywhere if it is true anywhere, so that all stop at the same step."""
+    def longest(self, seconds: float) -> float:
+        """The same time everywhere: whatever hangs on a clock, all must do at the same step."""
         if self.count == 1:
-            return value
-        flag = torch.tensor(float(value), device=self.device)
-        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
-        return bool(flag > 0)
+            return seconds
+        value = torch.tensor(seconds, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
+        return float(value)
 
     def wait(self) -> None:
         if self.count > 1:
@@ -192,13 +192,13 @@ class Trainer:
         """Run to the last step, or for `time_limit` minutes; always ends with a checkpoint."""
         run = self.config.run
         self.out.mkdir(parents=True, exist_ok=True)
-        started = saved = time.monotonic()
+        started, saved = time.monotonic(), 0.0  # saved: seconds after that
         began = self.step
         parts: dict[str, list[float]] = defaultdict(list)
         while self.step < self.steps:
             for name, value in self.train_step().items():
                 parts[name].append(value)
-            now = time.monotonic()
+            elapsed = self.ranks.longest(time.monotonic() - started)
             figures: dict[str, float] = {}
             if self.step % run.evaluate_steps == 0 or self.step == self.steps:
                 figures = self.evaluate()
@@ -211,20 +211,19 @@ class Trainer:
                     self.steps,
                     means["total"],
                     self.hours_per_step * self.step,
-                    hours / (now - started) * 3600,
+                    hours / elapsed * 3600,
                     figures,
                 )
                 self._log(progress, means)
                 if report is not None and self.ranks.first:
                     report(progress)
-            late = time_limit is not None and now - started > 60 * time_limit
-            if self.ranks.agree(late):
+            if time_limit is not None and elapsed > 60 * time_limit:
                 break
             if run.anneal == "time" and time_limit:
-                self.time_spent = (now - started) / (60 * time_limit)
-            if now - saved > 60 * run.checkpoint_minutes:
+                self.time_spent = elapsed / (60 * time_limit)
+            if elapsed - saved > 60 * run.checkpoint_minutes:
                 self.save()
-                saved = now
+                saved = elapsed
         self.save()
 
     @property

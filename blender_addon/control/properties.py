@@ -373,7 +373,7 @@ class EmoFaceChoices(PropertyGroup):
     show_markers: _chosen(
         BoolProperty,
         "Show as Markers",
-        "Show the cues as markers on the timeline",
+        "Show the cues as markers on the timeline, which must be high enough to show any",
         update=live.markers_changed,
     )
     mouth_emotion: _emotion(

@@ -126,7 +126,7 @@ class Desktop:
         self._hand.stdin.flush()
         if not self._hand.stdout.readline():
             raise RuntimeError("xdotool has ended")
-        self.ask("rectangle")  # with the next answer, all that came before this one is done
+        self.ask("open_panels")  # with the next answer, all that came before this one is done
 
     def hover(self, x: float, y: float) -> None:
         """Leave the pointer there."""
@@ -198,13 +198,13 @@ class Desktop:
     def drag_marker(self, frame: int, to: int) -> None:
         """Drag what stands at a frame along the timeline's lower edge, where markers are."""
         left, top, _, height = self.area("DOPESHEET_EDITOR", "WINDOW")
-        y = top + height - 10 * self.scale
-        self.hover(left + self.ask("frame_at", frame=frame), y)
+        y = top + height - 19 * self.scale
+        start, end = (left + self.ask("frame_at", frame=at) for at in (frame, to))
+        self.hover(start, y)
         self._do("mousedown 1")
-        end = left + self.ask("frame_at", frame=to)
-        for x in (end - 15, end - 5, end):
-            time.sleep(0.2)
-            self.hover(x, y)
+        for step in (0.02, 0.06, 0.12, 0.25, 0.5, 0.75, 0.95, 1):  # slowly at first: it is a drag
+            time.sleep(0.1)
+            self.hover(start + step * (end - start), y)
         self._do("mouseup 1")
         time.sleep(0.3)
         self.state()

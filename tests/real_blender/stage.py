@@ -347,6 +347,10 @@ def frame_at(frame):
     return place("DOPESHEET_EDITOR", "WINDOW")["region"].view2d.view_to_region(frame, 0)[0]
 
 
+def add_text(name, words):
+    bpy.data.texts.new(name).write(words)
+
+
 def frame_keys():
     """How many key frames a bake has."""
     return (

@@ -25,11 +25,12 @@ from .desktop import EDGE, FIELD, Desktop
 from .programs import Program
 
 FACE = 'bpy.data.objects["EmoFace Head"].emoface'
+SCENE = 'bpy.data.scenes["Scene"].emoface.face'
 FRAMES = range(11, 111)  # the speech, but for its end
 CUE, ACCENT = 80, 60  # frames at which one is added
 STILL = 0.7  # mm: a shape reaches a little beyond its region, and speech lifts the brows a little
 SAME = 0.01  # mm: nothing was changed
-ICON = 0.06  # of the sidebar's width
+ICON = 0.09  # of the sidebar's width
 SHUT = 2.0  # mm between lids that count as shut
 
 HEAD: Head = load_head()
@@ -185,9 +186,9 @@ ACCENTS = (
     Control("accents.first", "45", differs("lips", 50, 58), 0.02, ("brows",), range(91, 111)),
     Control("accents.ease", "20", differs("lips", 86, 88), 0.02, ("brows",), range(107, 111)),
 )
-BLINKING = Control("eyes.show", "", blinks, 3, still=("lips", "jaw"), across=0.147)
+BLINKING = Control("eyes.show", "", blinks, 3, still=("lips", "jaw"), across=0.17)
 EYES = (
-    Control("eyes.blinks_per_minute", "60", blinks, 3, still=("lips", "jaw")),
+    Control("eyes.blinks_per_minute", "0", stares, 3, still=("lips", "jaw")),
     Control("eyes.gaze", "2", grows("eyeballs"), 0.05, still=("lips", "jaw")),
     Control("eyes.seed", "7", lambda a, b: float(apart(a, b, "eyes").max()), 3, ("lips", "jaw")),
 )
@@ -242,8 +243,8 @@ def path_of(name: str) -> str:
     return f"{FACE}.{name}"
 
 
-def picture(window: Desktop, name: str) -> None:
-    window.middle()
+def picture(window: Desktop, name: str, area: str = "VIEW_3D") -> None:
+    window.middle(area)
     time.sleep(0.7)
     window.picture(PICTURES / f"{window.program.version}-controls-{name}.png")
 
@@ -426,10 +427,14 @@ def test_the_cue_is_moved_by_buttons_and_by_its_marker(window: Desktop) -> None:
         window.push(".show_markers")
         assert window.ask("markers") == [["Sad 100% · EmoFace Head", 60]]
         window.ask("show", frame=30)
+        window.middle("DOPESHEET_EDITOR")
+        window.press("ctrl+space")  # the timeline as large as the window: Blender's is too low
         window.drag_marker(60, 90)
         ((_, frame),) = window.ask("markers")
-        assert 80 < frame < 100
-        picture(window, "markers")
+        assert 70 < frame < 100
+        picture(window, "markers", "DOPESHEET_EDITOR")
+        window.middle("DOPESHEET_EDITOR")
+        window.press("ctrl+space")
         assert frame_of_cue(window) == 60, "it is the animator who says when"
         before = seen(window)
         window.push("emoface.cues_from_markers", across=EDGE)
@@ -458,6 +463,23 @@ def test_the_emotion_of_the_voice_becomes_cues(window: Desktop) -> None:
         assert apart(seen(window), before).max() <= SAME
 
 
+def test_what_is_chosen_by_name(window: Desktop) -> None:
+    window.ask("add_text", name="her line", words="produced the block books")
+    for control, name in (("strip", "voice"), ("text_block", "her line")):
+        with opened(window, "words"):
+            window.push(f"{FACE}.{control}")
+            window.type(name)
+            window.press("Return")
+            picture(window, control)
+            assert name in window.ask("value", path=f"{FACE}.{control}")
+    window.push("].emoface.face", across=0.85)  # the cross that clears it
+    assert window.ask("value", path=SCENE) == "None"
+    window.push(SCENE)
+    window.type("EmoFace Head")
+    window.press("Return")
+    assert "EmoFace Head" in window.ask("value", path=SCENE)
+
+
 # What other modules drive.
 OTHERS = {
     "test_stranger": {"emoface.add_head", "source", "file", "emoface.add_cue"},
@@ -467,12 +489,17 @@ OTHERS = {
         *("emoface.list_strips", "EMOFACE_MT_presets", "emoface.save_preset"),
         *("emoface.copy_style", "into"),
     },
+    "none: what asks again in a window of its own": {
+        *("emoface.load_table", "emoface.import_preset", "emoface.export_preset"),
+        "EMOFACE_MT_remove_preset",
+    },
 }
 HERE = {
     *("emoface.reset_style", "emoface.thin_curves", "emoface.to_plain_keys"),
     *("emoface.reset_words", "emoface.add_accent", "emoface.remove_accent"),
     *("emoface.cue_here", "emoface.go_to_cue", "emoface.cues_of_voice", "show_markers"),
     *("emoface.cues_from_markers", "eyes.show", "emoface.add_cue", "emoface.remove_cue"),
+    *("face", "strip", "text_block"),
 }
 
 

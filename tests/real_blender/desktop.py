@@ -347,6 +347,16 @@ class Desktop:
         path.write_bytes((self.folder / "screen.png").read_bytes())
         return path
 
+    def pixels(self, left: float, top: float, width: float, height: float) -> bytes:
+        """What a part of the screen shows: red, green and blue of each pixel."""
+        part = f"{width:.0f}x{height:.0f}+{left:.0f}+{top:.0f}"
+        command = ["import", "-window", "root", "-crop", part, "-depth", "8"]
+        look = ["env", f"DISPLAY={self.display}", *command, "rgb:/tmp/emoface/pixels"]
+        done = self.program.inside(look, 60)
+        if done.returncode:
+            raise RuntimeError(done.stdout)
+        return (self.folder / "pixels").read_bytes()
+
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()

@@ -21,7 +21,7 @@ from emoface_core.face import measures
 from emoface_core.face.head import Head, load_head
 
 from .conftest import PICTURES
-from .desktop import EDGE, FIELD, Desktop
+from .desktop import EDGE, FIELD, SMALL, Desktop
 from .programs import Program
 
 FACE = 'bpy.data.objects["EmoFace Head"].emoface'
@@ -472,7 +472,7 @@ def test_what_is_chosen_by_name(window: Desktop) -> None:
             window.press("Return")
             picture(window, control)
             assert name in window.ask("value", path=f"{FACE}.{control}")
-    window.push("].emoface.face", across=0.85)  # the cross that clears it
+    window.push(SCENE, across=SMALL)  # the cross that clears it
     assert window.ask("value", path=SCENE) == "None"
     window.push(SCENE)
     window.type("EmoFace Head")

@@ -151,6 +151,18 @@ def test_a_cue_changes_the_face_from_its_frame_on(window: Desktop, installed: Pr
     window.picture(PICTURES / f"{installed.version}-cue.png")
 
 
+def test_a_bar_that_is_over_leaves_nothing_behind(window: Desktop) -> None:
+    _, button = window.find("emoface.animate")
+    bake(window)
+    left, _, width, _ = window.area()
+    result = (left + 2, button + 22 * window.scale, 0.8 * width, 100 * window.scale)
+    time.sleep(1)
+    shown = window.pixels(*result)  # with the pointer where it pressed
+    window.middle()
+    time.sleep(1)
+    assert window.pixels(*result) == shown
+
+
 def test_remove_bake_takes_ours_away(window: Desktop) -> None:
     window.push("emoface.remove_bake")
     window.wait(lambda: window.state()["baked"] == 0, 20)

@@ -25,7 +25,7 @@ _FITS = -1.2
 _HINT = "Give the words that are spoken in it, or no text."
 _SURE = 0.2  # words that fit worse say nothing about the phones
 _TELLS = 5.0  # nats by which phones that were not written are less likely
-_PAUSE = 0.15  # seconds of silence that part two phrases
+_PAUSE = 0.12  # seconds of silence that part two phrases
 
 
 @dataclass(frozen=True, slots=True)

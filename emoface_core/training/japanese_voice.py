@@ -5,7 +5,6 @@ Debian has the program in main, and in contrib, because a program that is not fr
 voice.
 """
 
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -16,7 +15,7 @@ import numpy as np
 from emoface_core.audio.files import SAMPLE_RATE, read_audio
 from emoface_core.errors import InputError
 from emoface_core.training.phones import SILENCE, PhoneSpan, split_span
-from emoface_core.training.synthesis import Speech, SynthesisError
+from emoface_core.training.synthesis import Speech, SynthesisError, run_program
 
 PACKAGES = ("open-jtalk", "open-jtalk-mecab-naist-jdic", "hts-voice-nitech-jp-atr503-m001")
 HELD_OUT_EVERY = 10
@@ -100,18 +99,7 @@ def speak(text: str, *, speed: float = 1.0, semitones: float = 0.0) -> Speech:
         command = ["open_jtalk", "-x", str(_DICTIONARY), "-m", str(_VOICE)]
         command += ["-ow", str(sound), "-ot", str(trace), "-r", f"{speed:.3f}"]
         command += ["-fm", f"{semitones:.2f}"]
-        try:
-            done = subprocess.run(
-                command, input=text.encode(), capture_output=True, timeout=_SECONDS, check=False
-            )
-        except FileNotFoundError:
-            raise SynthesisError(
-                "The program “open_jtalk” is not installed.", f"apt-get install {PACKAGES[0]}"
-            ) from None
-        except subprocess.TimeoutExpired:
-            raise SynthesisError(f"“open_jtalk” did not answer in {_SECONDS:.0f} s.") from None
-        if done.returncode:
-            raise SynthesisError(f"“open_jtalk” failed: {done.stderr.decode(errors='replace')}")
+        run_program(command, seconds=_SECONDS, given=text)
         samples = read_audio(sound)
         labels = read_trace(trace.read_text(encoding="utf-8"))
     return Speech(samples, spans(labels, len(samples) / SAMPLE_RATE), text)

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a text is said in any of espeak-ng's languages: phones word by word."""
 
-import subprocess
-
 from emoface_core.training.phones import SILENCE, from_espeak
 from emoface_core.training.speech_sets import Recording
-from emoface_core.training.synthesis import SynthesisError
+from emoface_core.training.synthesis import run_program
 
 _SECONDS = 20.0  # of patience
 
@@ -20,25 +18,8 @@ def spoken_words(text: str, language: str) -> tuple[tuple[str, ...], ...]:
 
     `language` is espeak-ng's name (“fr”, “es-419”). SynthesisError if it is missing or fails.
     """
-    return read_ipa(ipa(text, language, "--sep=_"))
-
-
-def ipa(text: str, language: str, *options: str) -> str:
-    """A text as espeak-ng prints it in IPA. SynthesisError if it is missing or fails."""
-    command = ["espeak-ng", "-q", "-b", "1", "-v", language, "--ipa", *options, "--stdin"]
-    try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=_SECONDS, check=False
-        )
-    except FileNotFoundError:
-        raise SynthesisError(
-            "The program “espeak-ng” is not installed.", "Install it: it knows how words are said."
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise SynthesisError(f"“espeak-ng” did not answer in {_SECONDS:.0f} s.") from None
-    if done.returncode:
-        raise SynthesisError(f"“espeak-ng” failed: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout.decode()
+    command = ["espeak-ng", "-q", "-b", "1", "-v", language, "--ipa", "--sep=_", "--stdin"]
+    return read_ipa(run_program(command, seconds=_SECONDS, given=text))
 
 
 def read_ipa(printed: str) -> tuple[tuple[str, ...], ...]:

@@ -30,7 +30,6 @@ from emoface_core.training import (
     statistical_voices,
     synthesis,
 )
-from emoface_core.training.festival_text import word_salad, words
 from emoface_core.training.festival_voices import (
     DIPHONE_HELD_OUT,
     DIPHONE_VOICES,
@@ -41,6 +40,7 @@ from emoface_core.training.pronunciation import Pronunciations
 from emoface_core.training.releases import mark_releases
 from emoface_core.training.shards import Utterance
 from emoface_core.training.speech_text import SENTENCES, mixed_sentences
+from emoface_core.training.word_salad import word_salad, words
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,23 +431,10 @@ SOURCES: dict[str, Source] = {
     ),
     "espeak": Source(_espeak, "espeak-ng (GPL program; its sound is free)", "by the voice", 1.2),
     "asterisk": Source(_asterisk, prompts.LICENCE, _BY_EAR),
-    "klettres": Source(
-        _klettres,
-        prompts_letters.LICENCE,
-        _BY_EAR,
-    ),
+    "klettres": Source(_klettres, prompts_letters.LICENCE, _BY_EAR),
     "dialogues": Source(_dialogues, dialogues.LICENCE, _BY_EAR),
-    "stamps": Source(
-        _stamps,
-        prompts_stamps.LICENCE,
-        _BY_EAR,
-    ),
-    "statistical": Source(
-        _statistical,
-        statistical_voices.LICENCE,
-        _BY_EAR,
-        3.0,
-    ),
+    "stamps": Source(_stamps, prompts_stamps.LICENCE, _BY_EAR),
+    "statistical": Source(_statistical, statistical_voices.LICENCE, _BY_EAR, 3.0),
     "japanese": Source(_japanese, japanese_voice.LICENCE, "exact, by the voice", 0.25),
     "nonspeech": Source(_nonspeech, "made by this program", "silence throughout", 0.3),
     "speechocean762": Source(

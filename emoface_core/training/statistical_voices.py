@@ -6,7 +6,6 @@ licences. Left out are voices that forbid commercial use or changes. Neither pro
 which phone is spoken: that is for the ear (`model_alignment`).
 """
 
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +17,15 @@ from numpy.typing import NDArray
 
 from emoface_core.audio.files import read_audio
 from emoface_core.training.speech_sets import Recording
-from emoface_core.training.statistical_text import texts
-from emoface_core.training.synthesis import SynthesisError, available
+from emoface_core.training.speech_text import SENTENCES, mixed_sentences
+from emoface_core.training.synthesis import SynthesisError, available, run_program
+from emoface_core.training.word_salad import word_salad
 
 _HELD_OUT_SHARE = 0.25
 _SECONDS = 30.0  # of patience with a sentence
+_SENTENCES_SHARE = 0.3
+_LABIAL_SHARE = 0.3  # of the words, beside those that any share of them has
+_SAME_SENTENCES = {"en-gb": "en"}
 RHVOICE, PICO = "RHVoice-test", "pico2wave"
 _DATA = {RHVOICE: Path("/usr/share/RHVoice/voices"), PICO: Path("/usr/share/pico/lang")}
 _PACKAGES = {RHVOICE: "rhvoice", PICO: "libttspico-utils"}
@@ -136,6 +139,16 @@ def recordings(
         )
 
 
+def texts(language: str, count: int, rng: np.random.Generator) -> list[str]:
+    """`count` texts, in a random order: some are sentences, where we have any, most word salad."""
+    sentences = _SAME_SENTENCES.get(language, language)
+    said = []
+    if sentences in SENTENCES:
+        said = mixed_sentences(sentences, round(count * _SENTENCES_SHARE), rng)
+    said += word_salad(language, count - len(said), rng, labial=_LABIAL_SHARE)
+    return [said[i] for i in rng.permutation(len(said))]
+
+
 def speak(
     text: str, voice: StatisticalVoice, *, speed: float = 1.0, pitch: float = 1.0
 ) -> NDArray[np.float32]:
@@ -151,20 +164,9 @@ def speak(
         sound = Path(folder) / "speech.wav"
         if voice.program == RHVOICE:
             options = ["-p", voice.name, "-r", str(rate), "-t", str(height), "-o", str(sound)]
-            _run([RHVOICE, *options], given=text)
+            run_program([RHVOICE, *options], seconds=_SECONDS, given=text)
         else:
             marked = f"<speed level='{rate}'><pitch level='{height}'>{escape(text)}</pitch></speed>"
-            _run([PICO, "-l", voice.name, "-w", str(sound), marked])
+            command = [PICO, "-l", voice.name, "-w", str(sound), marked]
+            run_program(command, seconds=_SECONDS)
         return read_audio(sound)
-
-
-def _run(command: list[str], given: str = "") -> None:
-    try:
-        done = subprocess.run(
-            command, input=given.encode(), capture_output=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise SynthesisError(f"“{command[0]}” did not answer in {_SECONDS:.0f} s.") from None
-    if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
-        raise SynthesisError(f"“{command[0]}” failed: {last}")

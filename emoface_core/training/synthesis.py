@@ -80,7 +80,7 @@ def flite(
             command += ["--setf", f"int_f0_target_mean={pitch_hz:.1f}"]
         if pitch_range_hz is not None:
             command += ["--setf", f"int_f0_target_stddev={pitch_range_hz:.1f}"]
-        printed = _run([*command, "-t", text, "-o", str(sound)], seconds=_SECONDS_A_SENTENCE)
+        printed = run_program([*command, "-t", text, "-o", str(sound)], seconds=_SECONDS_A_SENTENCE)
         samples = read_audio(sound)
     segments = []
     for item in printed.split():
@@ -91,7 +91,7 @@ def flite(
 
 def flite_phones(text: str) -> tuple[str, ...]:
     """The ARPABET phones flite would say, pauses left out."""
-    printed = _run(
+    printed = run_program(
         ["flite", "-psdur", "-voice", "slt", "-t", text, "-o", "none"], seconds=_SECONDS_A_SENTENCE
     )
     symbols = (item.rpartition(":")[0] for item in printed.split())
@@ -100,7 +100,7 @@ def flite_phones(text: str) -> tuple[str, ...]:
 
 def festival_voices() -> frozenset[str]:
     """Which of `FESTIVAL_VOICES` are installed."""
-    printed = _run(["festival", "-b", "(print (voice.list))"], seconds=_SECONDS_A_SENTENCE)
+    printed = run_program(["festival", "-b", "(print (voice.list))"], seconds=_SECONDS_A_SENTENCE)
     names = set(printed.strip("()\n").split())
     return frozenset(key for key, voice in FESTIVAL_VOICES.items() if voice.name in names)
 
@@ -140,7 +140,9 @@ def festival(
         script = folder / "speak.scm"
         script.write_text("\n".join(lines), encoding=speaker.encoding)
         try:
-            _run(["festival", "-b", str(script)], seconds=_SECONDS_A_SENTENCE * (1 + len(texts)))
+            run_program(
+                ["festival", "-b", str(script)], seconds=_SECONDS_A_SENTENCE * (1 + len(texts))
+            )
         except SynthesisError:
             if available("festival") and voice not in festival_voices():
                 raise SynthesisError(
@@ -232,7 +234,9 @@ def espeak(
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "speech.npz"
         command = [sys.executable, "-m", "emoface_core.training.espeak_worker", str(result)]
-        _run(command, seconds=_SECONDS_A_SENTENCE * (1 + len(texts)), given=json.dumps(request))
+        run_program(
+            command, seconds=_SECONDS_A_SENTENCE * (1 + len(texts)), given=json.dumps(request)
+        )
         arrays = load_npz(result)
     rate_hz = int(arrays["rate"])
     speeches = []
@@ -295,7 +299,8 @@ def _closure_start(samples: NDArray[np.float32], before: PhoneSpan, burst: float
     return quiet_from / SAMPLE_RATE if last - quiet_from > SAMPLE_RATE // 200 else burst
 
 
-def _run(command: Sequence[str], *, seconds: float, given: str | None = None) -> str:
+def run_program(command: Sequence[str], *, seconds: float, given: str | None = None) -> str:
+    """What a program prints when it is `given` a text. SynthesisError if it is missing or fails."""
     try:
         done = subprocess.run(
             command,

@@ -12,10 +12,8 @@ import soundfile
 
 from emoface_core.audio.files import SAMPLE_RATE
 from emoface_core.errors import InputError
-from emoface_core.training import corpus, festival_text, synthesis
-from emoface_core.training.festival_text import word_salad, words
+from emoface_core.training import corpus, synthesis
 from emoface_core.training.festival_voices import (
-    DIPHONE_HELD_OUT,
     DIPHONE_VOICES,
     FESTIVAL_VOICES,
     FestivalVoice,
@@ -159,44 +157,3 @@ def test_a_source_says_all_the_packages_it_lacks(
         corpus.build(tmp_path, tmp_path / "out", sources=["diphone"])
     assert "festvox-ru" in raised.value.hint
     assert "festvox-italp16k" not in raised.value.hint
-
-
-def test_a_missing_dictionary_is_said_with_its_package(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(festival_text, "_DICTIONARIES", tmp_path)
-    words.cache_clear()
-    with pytest.raises(InputError, match="missing") as raised:
-        words("te")
-    assert raised.value.hint == "apt-get install hunspell-te"
-
-
-def test_a_dictionary_gives_the_words_that_the_voice_can_read(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(festival_text, "_DICTIONARIES", tmp_path)
-    lines = ["5", "čaj/AB", "Praha/C", "WWW", "kyblík", "x"]
-    (tmp_path / "cs_CZ.dic").write_text("\n".join(lines), encoding="utf-8")
-    words.cache_clear()
-    assert words("cs") == ("čaj", "kyblík")
-    texts = word_salad("cs", 30, np.random.default_rng(1))
-    words.cache_clear()
-    assert len(texts) == 30
-    assert texts[0].strip(".?").split()[0].strip(",") in ("čaj", "kyblík")
-
-
-def test_finnish_words_are_many() -> None:
-    assert len(words("fi")) > 250
-    assert texts_of("fi") == texts_of("fi")
-
-
-def texts_of(language: str) -> list[str]:
-    return word_salad(language, 5, np.random.default_rng(2))
-
-
-def test_a_voice_and_a_language_are_kept_for_judging() -> None:
-    assert set(DIPHONE_HELD_OUT) < set(DIPHONE_VOICES)
-    taught = {
-        voice.language for key, voice in DIPHONE_VOICES.items() if key not in DIPHONE_HELD_OUT
-    }
-    assert {DIPHONE_VOICES[key].language in taught for key in DIPHONE_HELD_OUT} == {True, False}

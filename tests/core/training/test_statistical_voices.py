@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from emoface_core.audio.files import SAMPLE_RATE
-from emoface_core.errors import InputError
-from emoface_core.training import corpus, statistical_text, statistical_voices
-from emoface_core.training.statistical_text import texts, words
-from emoface_core.training.statistical_voices import VOICES, recordings, require, speak
+from emoface_core.training import corpus, statistical_voices
+from emoface_core.training.statistical_voices import VOICES, recordings, require, speak, texts
 from emoface_core.training.synthesis import SynthesisError
 
 
@@ -107,31 +105,7 @@ def test_what_is_missing_is_said_with_its_packages(
         corpus.build(tmp_path, tmp_path / "out", sources=["statistical"])
 
 
-def test_words_are_plain_and_parted_by_their_lips(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(statistical_text, "_DICTIONARIES", tmp_path)
-    lines = ["9", "Boot/EP", "laufen", "NATO/S", "x", "Kai-Uwe", "3D", "tag\tpo:x"]
-    (tmp_path / "de_DE.dic").write_text("\n".join(lines), encoding="utf-8")
-    words.cache_clear()
-    found = words("de")
-    words.cache_clear()
-    assert found == (("Boot", "laufen"), ("tag",))
-
-
-def test_a_missing_dictionary_is_said_with_its_package(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(statistical_text, "_DICTIONARIES", tmp_path)
-    words.cache_clear()
-    with pytest.raises(InputError, match="missing") as raised:
-        words("en-gb")
-    assert raised.value.hint == "apt-get install hunspell-en-us"
-
-
 def test_texts_are_as_many_as_asked_and_repeatable() -> None:
     said = texts("ky", 30, np.random.default_rng(1))
     assert said == texts("ky", 30, np.random.default_rng(1))
     assert len(set(said)) == len(said) == 30
-    labial = {word for text in said for word in text.strip(".?").replace(",", "").split()}
-    assert len(labial & set(words("ky")[0])) > len(labial) / 4

@@ -50,7 +50,6 @@ class DecoderConfig:
     layers: int = 1
     heads: int = 4
     window: int = 8  # self-attention sees this many frames to either side (parallel mode)
-    cross_window: int = 0  # cross-attention likewise; 0 is FaceFormer's diagonal
     period: int = 1  # frames over which FaceFormer's attention bias and position repeat
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ from ..work.job import desk
 from . import progress
 from .batch_list import active_entry, active_row, batch_of, faces_of_list
 from .explained import Explained
-from .following import Following, check_free, redraw
+from .following import Following, check_engine, redraw
 from .sidebar import SubPanel
 from .text import characters, wrap
 
@@ -106,7 +106,7 @@ class EMOFACE_OT_animate_all(_Works, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """A list with a face in it, and nothing under way."""
-        check_free()
+        check_engine()
         if not batch_of(context).rows:
             raise InputError("The list is empty.", "List strips first.")
         if not any(row.face for row in batch_of(context).rows):
@@ -129,7 +129,7 @@ class EMOFACE_OT_retry(_Works, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """Something must have failed."""
-        check_free()
+        check_engine()
         if not queue.count("failed", "cancelled"):
             raise InputError("Nothing failed.")
 

@@ -14,9 +14,8 @@ from emoface_core.worker.protocol import Hello
 
 from ..work.session import chosen_engine, session
 from .explained import Explained
-from .following import Following, check_free, redraw
+from .following import Following, check_engine, redraw
 
-_TEST_SECONDS = 150
 _TEST_CLIP = Path(emoface_core.__file__).parent / "assets" / "demo.flac"
 _TEST_FPS = 25.0
 _INTERVAL = 0.1  # seconds between looks at the worker
@@ -51,7 +50,7 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """The worker must be free."""
-        check_free()
+        check_engine()
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Start it, and look from a timer."""
@@ -63,17 +62,21 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
         """Until it has answered."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        if session.current is not self._client:  # somebody else ended it
-            found.say("bad", "The test was broken off.")
-        elif not self._look():
+        if session.testing and not self._look():
             return {"PASS_THROUGH"}
         self.cancel(context)
-        redraw("PREFERENCES")
         return {"FINISHED"}
 
     def cancel(self, context: Context) -> None:
-        """Blender ends the operator, or the test is over."""
+        """The test is over, or somebody ended its engine, or Blender its window."""
+        if found.state == "busy":
+            found.say("bad", "The test was broken off.")
+            if session.testing:
+                session.close()
+        session.end_test()
         self.let_go(context)
+        redraw("PREFERENCES")
+        redraw()
 
     def execute(self, context: Context) -> set[str]:
         """Wait for the answer: in background mode."""
@@ -81,17 +84,18 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
             return {"CANCELLED"}
         while not self._look():
             time.sleep(0.02)
+        session.end_test()
         self.report({"INFO" if found.state == "good" else "ERROR"}, " ".join(found.lines))
         return {"FINISHED"} if found.state == "good" else {"CANCELLED"}
 
     def _start(self) -> bool:
         self._began, self._sent, self._about = time.monotonic(), 0.0, ()
-        session.close()  # a new worker, for a new look
         found.say("busy", "Starting the engine…")
         try:
-            self._client = session.client(chosen_engine())
-            self._client.start()
+            self._client = session.begin_test(chosen_engine())
+            self._client.submit(audio=_TEST_CLIP, fps=_TEST_FPS)  # which starts it
         except EmoFaceError as error:
+            session.end_test()
             found.say("bad", error.message, error.hint)
             self.report({"ERROR"}, str(error))
             return False
@@ -104,22 +108,19 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
                 self._about = describe(event, time.monotonic() - self._began)
                 found.say("busy", *self._about, "Animating a short clip…")
                 self._sent = time.monotonic()
-                self._client.submit(audio=_TEST_CLIP, fps=_TEST_FPS)
                 redraw("PREFERENCES")
             elif isinstance(event, Failed):
                 found.say("bad", event.error.message, event.error.hint)
                 return True
             elif isinstance(event, Done):
                 took = time.monotonic() - self._sent
-                self._client.take(event)
                 speed = f"{event.seconds:.1f} s of speech took {took:.1f} s the first time"
-                found.say("good", *self._about, speed)
+                try:
+                    self._client.take(event)
+                    found.say("good", *self._about, speed)
+                except EmoFaceError as error:
+                    found.say("bad", error.message, error.hint)
                 return True
-        if self._client.pid is None or time.monotonic() - self._began > _TEST_SECONDS:
-            last = self._client.log[-1] if self._client.log else ""
-            hint = last or "Check the Python and the engine that are set here."
-            found.say("bad", "The engine did not start.", hint)
-            return True
         return False
 
 

@@ -10,6 +10,7 @@ from emoface_core.errors import InputError
 
 from ..work.batch import queue
 from ..work.job import desk
+from ..work.session import session
 
 
 def check_free() -> None:
@@ -21,6 +22,13 @@ def check_free() -> None:
     else:
         return
     raise InputError(f"{what} is being animated.", "Wait until it is done, or cancel it.")
+
+
+def check_engine() -> None:
+    """InputError while the engine is at work: for a face, for a list, or to be tested."""
+    check_free()
+    if session.testing:
+        raise InputError("The engine is being tested.", "Wait until that is done.")
 
 
 def redraw(area_type: str = "VIEW_3D") -> None:

@@ -19,7 +19,7 @@ from ..work import report
 from ..work.job import Job, desk, wish_of
 from ..work.session import chosen_engine, session
 from .explained import Explained
-from .following import Following, check_free, redraw
+from .following import Following, check_engine, check_free, redraw
 
 _INTERVAL = 0.02  # seconds between looks at the worker
 
@@ -98,7 +98,7 @@ class EMOFACE_OT_animate(Explained, Following, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """A face, a sound, and nothing under way."""
-        check_free()
+        check_engine()
         face = usable_face(context)
         check_sounds(context, face)
         if said := live.why_not_moved(face):

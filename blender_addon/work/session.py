@@ -51,6 +51,22 @@ class Session:
 
     def __init__(self) -> None:
         self._client: WorkerClient | None = None
+        self._tested: WorkerClient | None = None  # the one that the test listens to
+
+    @property
+    def testing(self) -> bool:
+        """Whether the worker is being tested: what it says then is said to the test."""
+        return self._tested is not None and self._tested is self._client
+
+    def begin_test(self, engine: Engine) -> WorkerClient:
+        """A new client for a test, until `end_test`, or until it is closed."""
+        self.close()
+        self._tested = self.client(engine)
+        return self._tested
+
+    def end_test(self) -> None:
+        """The client is there for others again."""
+        self._tested = None
 
     @property
     def running(self) -> bool:

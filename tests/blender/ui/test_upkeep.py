@@ -13,9 +13,11 @@ import pytest
 
 from blender_addon import folders, installed
 from blender_addon.ui.engine_test import found
+from blender_addon.ui.following import check_engine
 from blender_addon.work import report
 from blender_addon.work.job import Failure
 from blender_addon.work.session import Engine, session
+from emoface_core.errors import InputError
 
 
 @pytest.fixture
@@ -47,6 +49,18 @@ def test_an_engine_that_does_not_start_is_said(addon) -> None:
         bpy.ops.emoface.test_engine()
     assert found.state == "bad"
     assert len(found.lines) == 2, "what, and what to do"
+
+
+def test_nobody_else_listens_to_an_engine_that_is_tested(addon) -> None:
+    session.begin_test(Engine())
+    with pytest.raises(InputError, match="is being tested"):
+        check_engine()
+    session.close()
+    check_engine()
+    session.begin_test(Engine())
+    session.end_test()
+    check_engine()
+    session.close()
 
 
 def test_logs_are_few_and_short(tmp_path: Path) -> None:

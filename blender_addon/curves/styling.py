@@ -4,17 +4,15 @@
 Everything here works on the curves of named shapes of the rig, so a change is exact and quick.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoface_core.easing import smoothstep
-from emoface_core.face.head import load_head
-from emoface_core.face.measures import lip_gap
 
+from .contacts import LIPS, MOUTH, closure, keep_contacts, lip_slopes
 from .cues import Accent, Cue, Feeling, gain_over_time, weights_over_time
 from .motion import Motion
 from .plan import ROOM
@@ -29,9 +27,6 @@ _ROUNDING = {"mouthFunnel", "mouthPucker"}
 _LIP_OPENING = {"mouthUpperUp_L", "mouthUpperUp_R", "mouthLowerDown_L", "mouthLowerDown_R"}
 _PRESS = {"mouthPress_L", "mouthPress_R"}
 
-# Lips this far apart (metres, of the performance as made) are shut, respectively free.
-_SHUT, _FREE = 0.0003, 0.0020
-_EFFORT = 0.002  # metres that the lips' own muscles close: from here on it is a full closure
 _LOOSE, _BITE = 0.12, 0.28  # of mouthRollLower: up to here m, b, p; from here on f and v
 _SQUEEZE, _RELAX = 0.001, 0.0025  # metres between the lips at closing force 2 and 0
 
@@ -91,7 +86,7 @@ def styled(motion: Motion, style: Style, first_frame: float) -> tuple[Floats, Fl
         motion.fps,
         gain_over_time(style.accents, frames) if style.accents else None,
     )
-    return speech, emotion_curves(motion, style, frames)
+    return speech, emotion_curves(motion, style, frames, speech)
 
 
 def speech_curves(
@@ -112,8 +107,8 @@ def speech_curves(
     if "mouthRollLower" in keys:
         bite = smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
         made += bite[:, None] * (curves * np.float32(style.strength) - made)
-    if "mouthClose" in keys and style != SpeechStyle(strength=style.strength):
-        made[:, keys.index("mouthClose")] += _closing(curves, made, keys, style)
+    if LIPS in keys and style != SpeechStyle(strength=style.strength):
+        made[:, keys.index(LIPS)] += _closing(curves, made, keys, style)
     if gain is not None:
         made *= gain[:, None]
     made = _smoothed(made, keys, style, fps)
@@ -136,44 +131,39 @@ def _closing(before: Floats, after: Floats, keys: Sequence[str], style: SpeechSt
     """(F,) to be added to `mouthClose`, so that what was shut is shut."""
     slopes = np.array([lip_slopes().get(key, 0.0) for key in keys], np.float32)
     gap = before @ slopes
-    shut = 1 - smoothstep((gap - _SHUT) / (_FREE - _SHUT))
-    effort = np.clip(-np.minimum(before * slopes, 0).sum(axis=1) / _EFFORT, 0, 1)
-    force = style.lip_closing - 1
-    wanted = gap * style.strength - force * effort * (_SQUEEZE if force > 0 else _RELAX)
-    # At rest, and wherever the lips do nothing, `effort` is 0 and nothing is added.
-    return shut * effort * (wanted - after @ slopes) / lip_slopes()["mouthClose"]
+    shut, force = closure(gap, before, keys), style.lip_closing - 1
+    wanted = gap * style.strength - force * (_SQUEEZE if force > 0 else _RELAX)
+    return shut * (wanted - after @ slopes) / lip_slopes()[LIPS]
 
 
-@cache
-def lip_slopes() -> Mapping[str, float]:
-    """Metres that each shape of our rig adds to the gap between the lips, near their closing."""
-    head = load_head()
-    ids, places = np.unique(head.mouth_grid, return_inverse=True)
-    grid = places.reshape(head.mouth_grid.shape).astype(np.int32)
-    mouth = replace(head, vertices=head.vertices[ids], mouth_grid=grid)
-    names = list(head.shape_names)
-    step = 0.05
-    open_jaw = 0.3 * head.shapes[names.index("jawOpen")][ids]
-    poses = mouth.vertices + open_jaw + step * head.shapes[:, ids]
-    base = lip_gap((mouth.vertices + open_jaw)[None], mouth)
-    gaps = (lip_gap(poses, mouth) - base) / step
-    return dict(zip(names, gaps.tolist(), strict=True))
+def emotion_curves(motion: Motion, style: Style, frames: Floats, speech: Floats) -> Floats:
+    """Curves (F, R) of the emotion keys at intensity 1 of the face, at scene frames (F,).
 
-
-def emotion_curves(motion: Motion, style: Style, frames: Floats) -> Floats:
-    """Curves (F, R) of the emotion keys at intensity 1 of the face, at scene frames (F,)."""
+    Its part about the mouth comes with the `speech` (F, S) that it is laid on, whose contacts it
+    keeps, whatever the style of the regions.
+    """
     weights = weights_over_time(style.feeling.mixture(), style.cues, frames, motion.voice)
     regions = np.array([region_of(key) for key in motion.emotion_keys], np.int64)
-    made = np.einsum("tk,tkr->tr", weights, motion.emotion)
+    layers = motion.emotion
+    if style.speech.offset != 0:
+        mouth = [key.endswith(MOUTH) for key in motion.emotion_keys]
+        layers = layers.copy()
+        layers[:, :, mouth] = _moved(layers[:, :, mouth], style.speech.offset)
+    made = np.einsum("tk,tkr->tr", weights, layers)
+    felt = made
     if style.lower is not None:
         lower = regions >= _UPPER
         strength = weights.sum(axis=1, keepdims=True)  # the cues' intensity holds for both
         shares = style.lower.mixture()
         weights = strength * (shares[:-1] + shares[-1:] * motion.voice)
-        made[:, lower] = np.einsum("tk,tkr->tr", weights, motion.emotion[:, :, lower])
+        felt = made.copy()
+        felt[:, lower] = np.einsum("tk,tkr->tr", weights, layers[:, :, lower])
     strengths = np.array([getattr(style.regions, name) for name in REGIONS], np.float32)
-    made *= strengths[regions]
-    return _smoothed(made, motion.emotion_keys, style.speech, motion.fps)
+    felt = _smoothed(felt * strengths[regions], motion.emotion_keys, style.speech, motion.fps)
+    if style.lower is None and style.regions == RegionStyle():
+        return felt
+    made = _smoothed(made, motion.emotion_keys, style.speech, motion.fps)
+    return keep_contacts(speech, motion.speech_keys, felt, made, motion.emotion_keys)
 
 
 def _smoothed(curves: Floats, keys: Sequence[str], style: SpeechStyle, fps: float) -> Floats:
@@ -200,12 +190,13 @@ def _gaussian(curves: Floats, deviation: float) -> Floats:
 
 
 def _moved(curves: Floats, offset: float) -> Floats:
-    """Curves that come `offset` frames later, at most ROOM; between frames by straight lines."""
+    """Curves (F, …) that come `offset` frames later, at most ROOM; between frames straight."""
     offset = float(np.clip(offset, -ROOM, ROOM))
     if offset == 0:
         return curves
     whole = int(np.floor(offset))
     part = np.float32(offset - whole)
-    padded = np.pad(curves, ((ROOM + 1, ROOM + 1), (0, 0)))
+    room = ((ROOM + 1, ROOM + 1), *[(0, 0)] * (curves.ndim - 1))
+    padded = np.pad(curves, room)
     start, count = ROOM + 1 - whole, len(curves)
     return (1 - part) * padded[start : start + count] + part * padded[start - 1 : start - 1 + count]

@@ -35,6 +35,7 @@ _MANY_ROWS = 1024
 # 0.25 + 1.5 * 0.5 = 1, so it holds at the highest intensity too.
 _SPEECH_SHARE = 0.25
 _EMOTION_SHARE = 0.5
+_LIPS = "mouthClose"  # always kept: what styles a performance later keeps its contacts with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,24 +259,29 @@ class Performance:
         peaks = np.zeros(len(rig.head.shapes)), np.zeros(len(part_shapes))
         for number, frames in enumerate(pieces):
             report("fit", number, 2 * len(pieces))
-            content, parts = self._key_curves(frames)
+            content, felt = self._key_curves(frames)
             np.maximum(peaks[0], np.abs(content).max(axis=0), out=peaks[0])
-            np.maximum(peaks[1], np.abs(parts).max(axis=(0, 1)), out=peaks[1])
-        speech, speech_error = _moving(rig.head.shapes, peaks[0], _SPEECH_SHARE * tolerance)
-        emotion, emotion_error = _moving(part_shapes, peaks[1], _EMOTION_SHARE * tolerance)
+            np.maximum(peaks[1], np.abs(felt).max(axis=(0, 1)), out=peaks[1])
+        names, parts = rig.head.shape_names, rig.part_names
+        speech, speech_error = _moving(
+            rig.head.shapes, peaks[0], _SPEECH_SHARE * tolerance, names.index(_LIPS)
+        )
+        emotion, emotion_error = _moving(
+            part_shapes, peaks[1], _EMOTION_SHARE * tolerance, parts.index(f"{_LIPS}.mouth")
+        )
         speech_curves = np.empty((self.frames, len(speech)), np.float32)
         emotion_curves = np.empty((self.frames, len(EMOTIONS), len(emotion)), np.float32)
         for number, frames in enumerate(pieces):
             report("fit", len(pieces) + number, 2 * len(pieces))
-            content, parts = self._key_curves(frames)
+            content, felt = self._key_curves(frames)
             speech_curves[frames] = content[:, speech]
-            emotion_curves[frames] = parts[:, :, emotion]
+            emotion_curves[frames] = felt[:, :, emotion]
         report("fit", 2 * len(pieces), 2 * len(pieces))
         return BakeLayers(
-            speech_keys=tuple(rig.head.shape_names[i] for i in speech),
+            speech_keys=tuple(names[i] for i in speech),
             speech_basis=rig.head.shapes[speech],
             speech_curves=speech_curves,
-            emotion_keys=tuple(rig.part_names[i] for i in emotion),
+            emotion_keys=tuple(parts[i] for i in emotion),
             emotion_basis=part_shapes[emotion],
             emotion_curves=emotion_curves,
             emotion_weights=self.emotion_weights,
@@ -317,11 +323,12 @@ class Performance:
 
 
 def _moving(
-    shapes: Floats, peaks: NDArray[np.float64], tolerance: float
+    shapes: Floats, peaks: NDArray[np.float64], tolerance: float, always: int
 ) -> tuple[NDArray[np.intp], float]:
     """Which of the shapes (n, V, 3) to keep, and the most that any vertex misses by the others.
 
-    `peaks` (n,) is how strong each one gets. What moves least is left out first.
+    `peaks` (n,) is how strong each one gets. What moves least is left out first, but not the
+    shape numbered `always`.
     """
     distance = np.linalg.norm(shapes, axis=2) * peaks[:, None]  # (n, V) metres
     missed = np.zeros(distance.shape[1])
@@ -329,6 +336,8 @@ def _moving(
     for index in np.argsort(distance.max(axis=1)):
         if (missed + distance[index]).max() > tolerance:
             break
+        if index == always:
+            continue
         missed += distance[index]
         kept[index] = False
     return np.flatnonzero(kept), float(missed.max())

@@ -4,8 +4,9 @@
 import numpy as np
 import pytest
 
+from blender_addon.curves.contacts import lip_slopes
 from blender_addon.curves.plan import ROOM
-from blender_addon.curves.styling import REGIONS, SpeechStyle, lip_slopes, region_of, speech_curves
+from blender_addon.curves.styling import REGIONS, SpeechStyle, region_of, speech_curves
 from emoface_core.face.head import load_head
 from emoface_core.face.measures import jaw_opening, lip_gap, lip_teeth_gap
 from emoface_core.training.articulation import articulate

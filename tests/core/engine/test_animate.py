@@ -159,6 +159,13 @@ def test_layers_are_within_the_tolerance_of_the_offsets(engine: Engine, babble: 
     assert layers.emotion_names == EMOTIONS
 
 
+def test_what_shuts_the_lips_is_always_among_the_keys(engine: Engine) -> None:
+    with animate(np.zeros(16000, np.float32), AnimateOptions(), engine) as silent:
+        layers = silent.layers()
+    assert "mouthClose" in layers.speech_keys
+    assert "mouthClose.mouth" in layers.emotion_keys
+
+
 @pytest.mark.parametrize("emotion", EMOTIONS)
 def test_every_emotion_can_be_dialled_afterwards(
     engine: Engine, babble: Babble, emotion: str

@@ -28,15 +28,20 @@ def window():
 
 
 def place(area, kind):
-    """Window, area and region, to act in."""
-    found = next(a for a in window().screen.areas if a.type == area)
-    region = next(r for r in found.regions if r.type == kind)
-    return {"window": window(), "area": found, "region": region, "screen": window().screen}
+    """Window, area and region, to act in: a file browser has a window of its own."""
+    for home in bpy.context.window_manager.windows:
+        for found in home.screen.areas:
+            if found.type == area:
+                region = next(r for r in found.regions if r.type == kind)
+                return {"window": home, "area": found, "region": region}
+    raise LookupError(f"No window shows {area}")
 
 
 def rectangle(area="VIEW_3D", kind="UI"):
-    region = place(area, kind)["region"]
-    return [region.x, region.y, region.width, region.height]
+    """Left, bottom, width and height on the screen."""
+    there = place(area, kind)
+    home, region = there["window"], there["region"]
+    return [home.x + region.x, home.y + region.y, region.width, region.height]
 
 
 def hover(area="VIEW_3D", kind="UI"):

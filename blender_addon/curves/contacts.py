@@ -28,6 +28,7 @@ MOUTH = ".mouth"  # after a shape's name: the part of it about the mouth, of an 
 _SHUT, _FREE = 0.0003, 0.0020
 _EFFORT = 0.002  # metres that the lips' own muscles close: from here on it is a full closure
 _SEEN_OPEN = 0.0008  # metres: lips this far apart are seen to be
+_LOOSE, _BITE = 0.12, 0.28  # of mouthRollLower: up to here m, b, p; from here on f and v
 _LEAST_LID = 0.0002  # metres at full strength: a shape that moves a lid by less has no part in it
 
 
@@ -55,6 +56,13 @@ def closure(gap: NDArray, curves: Floats, keys: Sequence[str]) -> NDArray:
     slopes = np.array([lip_slopes().get(key, 0.0) for key in keys], np.float32)
     effort = np.clip(-np.minimum(curves * slopes, 0).sum(axis=1) / _EFFORT, 0, 1)
     return np.asarray(effort * (1 - smoothstep((gap - _SHUT) / (_FREE - _SHUT))))
+
+
+def bite(curves: Floats, keys: Sequence[str]) -> Floats:
+    """(F,) 0 to 1: how far speech (F, S) has the lower lip at the teeth, as in f and v."""
+    if "mouthRollLower" not in keys:
+        return np.zeros(len(curves), np.float32)
+    return smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
 
 
 @cache

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.easing import smoothstep
-
-from .contacts import LIPS, MOUTH, closure, keep_contacts, lip_slopes
+from .contacts import LIPS, MOUTH, bite, closure, keep_contacts, lip_slopes
 from .cues import Accent, Cue, Feeling, gain_over_time, weights_over_time
 from .motion import Motion
 from .plan import ROOM
@@ -27,7 +25,6 @@ _ROUNDING = {"mouthFunnel", "mouthPucker"}
 _LIP_OPENING = {"mouthUpperUp_L", "mouthUpperUp_R", "mouthLowerDown_L", "mouthLowerDown_R"}
 _PRESS = {"mouthPress_L", "mouthPress_R"}
 
-_LOOSE, _BITE = 0.12, 0.28  # of mouthRollLower: up to here m, b, p; from here on f and v
 _SQUEEZE, _RELAX = 0.001, 0.0025  # metres between the lips at closing force 2 and 0
 
 
@@ -104,9 +101,7 @@ def speech_curves(
     """
     gains = np.array([_speech_gain(key, style) for key in keys], np.float32)
     made = curves * gains
-    if "mouthRollLower" in keys:
-        bite = smoothstep((curves[:, keys.index("mouthRollLower")] - _LOOSE) / (_BITE - _LOOSE))
-        made += bite[:, None] * (curves * np.float32(style.strength) - made)
+    made += bite(curves, keys)[:, None] * (curves * np.float32(style.strength) - made)
     if LIPS in keys and style != SpeechStyle(strength=style.strength):
         made[:, keys.index(LIPS)] += _closing(curves, made, keys, style)
     if gain is not None:
@@ -150,16 +145,19 @@ def emotion_curves(motion: Motion, style: Style, frames: Floats, speech: Floats)
         layers = layers.copy()
         layers[:, :, mouth] = _moved(layers[:, :, mouth], style.speech.offset)
     made = np.einsum("tk,tkr->tr", weights, layers)
-    felt = made
+    mixed = made
     if style.lower is not None:
         lower = regions >= _UPPER
         strength = weights.sum(axis=1, keepdims=True)  # the cues' intensity holds for both
         shares = style.lower.mixture()
         weights = strength * (shares[:-1] + shares[-1:] * motion.voice)
-        felt = made.copy()
-        felt[:, lower] = np.einsum("tk,tkr->tr", weights, layers[:, :, lower])
+        mixed = made.copy()
+        mixed[:, lower] = np.einsum("tk,tkr->tr", weights, layers[:, :, lower])
     strengths = np.array([getattr(style.regions, name) for name in REGIONS], np.float32)
-    felt = _smoothed(felt * strengths[regions], motion.emotion_keys, style.speech, motion.fps)
+    # A lip at the teeth stays there if mouth and jaw go together: both as the weaker of them.
+    together = np.where(regions >= _UPPER, strengths[_UPPER:].min() - strengths[regions], 0)
+    felt = mixed * (strengths[regions] + bite(speech, motion.speech_keys)[:, None] * together)
+    felt = _smoothed(felt, motion.emotion_keys, style.speech, motion.fps)
     if style.lower is None and style.regions == RegionStyle():
         return felt
     made = _smoothed(made, motion.emotion_keys, style.speech, motion.fps)

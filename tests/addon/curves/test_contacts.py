@@ -13,7 +13,7 @@ from blender_addon.curves.plan import ROOM
 from blender_addon.curves.styling import RegionStyle, SpeechStyle, Style, styled
 from emoface_core.emotions import EMOTIONS
 from emoface_core.face.head import load_head
-from emoface_core.face.measures import lid_gap, lip_gap
+from emoface_core.face.measures import lid_gap, lip_gap, lip_teeth_gap
 from emoface_core.face.smooth_regions import smooth_regions
 from emoface_core.training.articulation import articulate
 from emoface_core.training.expression import express_all
@@ -31,12 +31,16 @@ STYLES = [
 
 @pytest.fixture(scope="module")
 def motion() -> Motion:
-    """A m a b o p a u in each emotion, with rest before and after, as the teacher makes it."""
-    phones = ("sil", "a", "m", "a", "b", "o", "p", "a", "u", "sil")
+    return made_of(["sil", "a", "m", "a", "b", "o", "p", "a", "u", "sil"])
+
+
+def made_of(phones: list[str]) -> Motion:
+    """Phones in each emotion, with rest before and after, as the teacher makes them."""
     spans = [PhoneSpan(p, 0.15 * n, 0.15 * (n + 1)) for n, p in enumerate(phones)]
-    voice = 0.1 * np.sin(700 * np.arange(24000) / 16000).astype(np.float32)
-    speech = articulate(spans, 1.5, rate=FPS).astype(np.float32)
-    layers = express_all(spans, voice, 1.5, rate=FPS)
+    seconds = spans[-1].end
+    voice = 0.1 * np.sin(700 * np.arange(round(seconds * 16000)) / 16000).astype(np.float32)
+    speech = articulate(spans, seconds, rate=FPS).astype(np.float32)
+    layers = express_all(spans, voice, seconds, rate=FPS)
     room = (ROOM, ROOM)
     layers = np.pad(layers, (room, (0, 0), (0, 0)))
     return Motion(
@@ -97,6 +101,17 @@ def test_less_of_it_is_no_worse(motion: Motion) -> None:
         now = gaps(motion, style, intensity)
         assert now[closed].max() < 0.6
         assert now.min() > -0.4
+
+
+@pytest.mark.parametrize("emotion", SHOWN)
+def test_the_lower_lip_stays_at_the_teeth(emotion: str) -> None:
+    made = made_of(["sil", "a", "f", "a", "o", "v", "o", "sil"])
+    found = lip_teeth_gap(face(made, Style(Feeling("neutral"))), HEAD) < 0.0009
+    found &= made.speech[:, KEYS.index("mouthRollLower")] > 0.3
+    assert found.sum() >= 4, "f, v"
+    for regions in STYLES:
+        shown = face(made, Style(Feeling(emotion), regions=regions))[found]
+        assert 1000 * lip_teeth_gap(shown, HEAD).max() < 2.2, regions
 
 
 def test_open_vowels_are_left_to_the_style(motion: Motion) -> None:

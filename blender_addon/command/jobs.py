@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,29 @@ _KINDS: dict[str, Any] = {**_NUMBERS, **_SWITCHES, "start_frame": int, "strip": 
 _NAMES = [field.name for field in fields(BakeJob)]
 
 
-def read_list(path: Path, common: BakeJob) -> list[BakeJob]:
-    """The jobs of a .json list or a .csv table; `common` is what they all have. InputError."""
-    items = _read_table(path) if path.suffix.lower() == ".csv" else _read_json(path)
-    return [_job(common, item) for item in items]
+def read_list(
+    path: Path, common: BakeJob, also: Callable[[BakeJob], None] | None = None
+) -> list[BakeJob]:
+    """The jobs of a .json list or a .csv table, checked; `common` is what they all have.
+
+    `also`: a further check. InputError names the file, and the line or the job that is wrong.
+    """
+    table = path.suffix.lower() == ".csv"
+    items = _read_table(path) if table else enumerate(_read_json(path), 1)
+    found: list[BakeJob] = []
+    for number, item in items:
+        try:
+            job = _job(common, _read_row(item) if table else item)
+            check(job)
+            if also is not None:
+                also(job)
+            if job.id and job.id.casefold() in {other.id.casefold() for other in found}:
+                raise InputError(f"Two jobs have the id “{job.id}”.", "Give each its own.")
+        except InputError as error:
+            where = f"“{path.name}”, {'line' if table else 'job'} {number}"
+            raise InputError(f"{where}: {error.message}", error.hint) from None
+        found.append(job)
+    return found
 
 
 def _read_text(path: Path) -> str:
@@ -82,23 +101,23 @@ def _read_json(path: Path) -> list[Any]:
     return read
 
 
-def _read_table(path: Path) -> list[dict[str, Any]]:
-    """A row a job, a column an option; several strips in a cell are parted by “|”."""
+def _read_table(path: Path) -> Iterator[tuple[int, dict[str | None, Any]]]:
+    """A row a job, a column an option, each with its line; “|” parts several strips in a cell."""
     text = _read_text(path)
     first_line = text.partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in first_line else ",")
     try:
-        read = [_read_row(row) for row in rows]
+        read = [(rows.line_num, row) for row in rows]
     except csv.Error as error:
         raise InputError(f"“{path}” is not a table ({error}).", "Correct it.") from None
     if not read:
         raise InputError(f"“{path}” is not a table of jobs.", "Write a line of names, then jobs.")
-    return read
+    yield from read
 
 
 def _read_row(row: Mapping[str | None, Any]) -> dict[str, Any]:
     if None in row or None in row.values():
-        raise InputError("A row of the table is longer or shorter than its first line.", "Even it.")
+        raise InputError("It is longer or shorter than the first line.", "Give it as many cells.")
     read: dict[str, Any] = {}
     for column, cell in row.items():
         name = str(column).strip().replace("-", "_")
@@ -165,16 +184,6 @@ def check(job: BakeJob) -> None:
         raise InputError(f"{job.fps:g} frames a second cannot be.", "Give 1 to 1000.")
     if set(job.id) & set('/\\:*?"<>|') or job.id.startswith("."):
         raise InputError(f"“{job.id}” cannot be an id: it names a file.", "Use letters and digits.")
-
-
-def check_all(jobs: Iterable[BakeJob]) -> None:
-    """As `check`, and no two jobs may have one id."""
-    seen: set[str] = set()
-    for job in jobs:
-        check(job)
-        if job.id and job.id.casefold() in seen:
-            raise InputError(f"Two jobs have the id “{job.id}”.", "Give each its own.")
-        seen.add(job.id.casefold())
 
 
 def _check_save(path: Path) -> None:

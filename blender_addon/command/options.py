@@ -105,9 +105,10 @@ def jobs_of(options: argparse.Namespace) -> list[BakeJob]:
     if "strip" in given:
         given["strip"] = tuple(given["strip"])
     common = BakeJob(**given)
-    read = [common] if options.jobs is None else jobs.read_list(Path(options.jobs), common)
-    jobs.check_all(read)
-    return read
+    if options.jobs is not None:
+        return jobs.read_list(Path(options.jobs), common)
+    jobs.check(common)
+    return [common]
 
 
 def engine_of(options: argparse.Namespace) -> Engine:

@@ -86,16 +86,25 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
+def check(preset: Preset, face: Object) -> None:
+    """InputError if a preset gives a property of the face what it cannot have."""
+    known = {path: prop for path, _, prop in _properties(face.emoface)}
+    for path, value in preset.values.items():
+        if path in known and not _can_be(value, known[path]):
+            raise _bad(preset.name, path, value)
+
+
 def apply(preset: Preset, face: Object) -> list[str]:
     """Give a face what a preset says, all or nothing, and return the names it does not know.
 
     An intensity that is keyed or driven stays as it is. InputError if a value cannot be.
     """
+    check(preset, face)
     known = {path: (owner, prop) for path, owner, prop in _properties(face.emoface)}
     wanted = {
         path: _as_blender(value, known[path][1])
         for path, value in preset.values.items()
-        if path in known and _checked(preset.name, path, value, known[path][1])
+        if path in known
     }
     with live.together(face):  # the animation follows once, not for each value
         _set_all(preset, known, wanted)
@@ -134,16 +143,14 @@ def _as_blender(value: Value, prop: Property) -> Any:
     return value
 
 
-def _checked(name: str, path: str, value: Any, prop: Any) -> bool:
-    """True; InputError if a value does not fit its property."""
+def _can_be(value: Any, prop: Any) -> bool:
+    """Whether a value fits its property."""
     several = prop.is_enum_flag if prop.type == "ENUM" else bool(getattr(prop, "is_array", False))
     items = value if several and isinstance(value, list) else [value]
     good = isinstance(value, list) == several and all(_fits(item, prop) for item in items)
     if several and prop.type != "ENUM":
         good = good and len(items) == prop.array_length
-    if not good:
-        raise _bad(name, path, value)
-    return True
+    return good
 
 
 def _fits(value: Any, prop: Any) -> bool:

@@ -4,6 +4,8 @@
 The list lives in the window manager: it is of this session, and undo does not touch it.
 """
 
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,9 +27,9 @@ from .explained import Explained
 from .following import check_free, redraw
 
 
-def _search_faces(_self: PropertyGroup, context: Context, text: str) -> list[str]:
-    faces = casting.possible_faces(context.scene.objects)
-    return [face.name for face in faces if text.casefold() in face.name.casefold()]
+def _search_faces(_self: PropertyGroup, context: Context, _text: str) -> list[str]:
+    """All of them, whatever stands in the field: Blender leaves out what does not match."""
+    return [face.name for face in casting.possible_faces(context.scene.objects)]
 
 
 class EmoFaceRow(PropertyGroup):
@@ -127,31 +129,59 @@ class EMOFACE_OT_load_table(_WhenFree, Operator, ImportHelper):
     filter_glob: StringProperty(default="*.csv;*.json", options={"HIDDEN"})
 
     def execute(self, context: Context) -> set[str]:
-        """Read it, choose the emotions it gives, and fill the list."""
+        """Read it, choose the emotions it gives, and fill the list: all or nothing."""
+        table = Path(self.filepath)
         try:
-            listed = jobs.read_list(Path(self.filepath), BakeJob())
-            rows = [row for job in listed for row in _rows_of(job, context)]
+            listed = jobs.read_list(table, BakeJob(), lambda job: _check(job, table, context))
+            rows = [row for job in listed for row in _rows_of(job, table, context)]
         except EmoFaceError as error:
             return self.refuse(error)
         _fill(context, compat.sequencer_scene(context).name, rows)
+        if left := sorted({name for job in listed for name in _left_aside(job)}):
+            self.report({"WARNING"}, f"Only --jobs heeds {', '.join(left)}: left aside here")
         return {"FINISHED"}
 
 
-def _rows_of(job: BakeJob, context: Context) -> list[tuple[str, str, str]]:
-    jobs.check(job)
+_CHOICES = ("emotion", "preference", "intensity")
+_HEEDED = {"strip", "object", "preset", *_CHOICES}
+
+
+def _left_aside(job: BakeJob) -> list[str]:
+    """What a line gives that the list has no place for."""
+    names = (field.name for field in fields(job) if field.name not in _HEEDED)
+    return [name for name in names if getattr(job, name) != getattr(BakeJob(), name)]
+
+
+def _check(job: BakeJob, table: Path, context: Context) -> None:
     if not job.strips or not job.object:
         raise InputError(
-            "A line of the table names no strip or no object.",
+            "It names no strip or no object.",
             "Give both; sound files and other scenes are for --jobs.",
         )
-    face = context.scene.objects.get(job.object)
-    if face is None:
-        return [(strip, "", f"There is no object “{job.object}”.") for strip in job.strips]
+    face = _face_of(job, context)
+    for style in _styles(job, table) if face is not None else ():
+        presets.check(style, face)
+
+
+def _face_of(job: BakeJob, context: Context) -> Object | None:
+    faces = casting.possible_faces(context.scene.objects)
+    return next((face for face in faces if face.name == job.object), None)
+
+
+def _styles(job: BakeJob, table: Path) -> Iterator[presets.Preset]:
+    """What a line gives its face: a preset, which may lie beside the table, then more choices."""
     if job.preset:
-        presets.apply(presets.read(Path(job.preset)), face)
-    wanted = {"emotion": job.emotion, "preference": job.preference, "intensity": job.intensity}
-    values = {name: value for name, value in wanted.items() if value is not None}
-    presets.apply(presets.Preset(Path(job.object).name, values), face)
+        yield presets.read(table.parent / job.preset)
+    wanted = {name: value for name in _CHOICES if (value := getattr(job, name)) is not None}
+    yield presets.Preset(job.object, wanted)
+
+
+def _rows_of(job: BakeJob, table: Path, context: Context) -> list[tuple[str, str, str]]:
+    face = _face_of(job, context)
+    if face is None:
+        return [(strip, "", f"There is no face “{job.object}”.") for strip in job.strips]
+    for style in _styles(job, table):
+        presets.apply(style, face)
     return [(strip, face.name, "") for strip in job.strips]
 
 

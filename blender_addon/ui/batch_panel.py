@@ -204,7 +204,7 @@ class EMOFACE_UL_rows(UIList):
             return
         row = split.row()
         row.enabled = not queue.busy
-        row.prop(item, "face", text="", icon="USER", emboss=False, placeholder="Nobody")
+        row.prop(item, "face", text="", icon="USER", placeholder="Nobody")
 
 
 class EMOFACE_PT_batch(SubPanel, Panel):

@@ -122,10 +122,11 @@ class EMOFACE_OT_import_preset(_FaceOperator, Operator, ImportHelper):
     def execute(self, context: Context) -> set[str]:
         """Read, apply, keep."""
         try:
-            preset = presets.read(Path(self.filepath))
-            self.give(preset, usable_face(context))
+            face, preset = usable_face(context), presets.read(Path(self.filepath))
+            presets.check(preset, face)
             if not presets.path_of(preset.name).exists():
                 presets.write(preset, presets.path_of(preset.name))
+            self.give(preset, face)
         except EmoFaceError as error:
             return self.refuse(error)
         return {"FINISHED"}
@@ -137,8 +138,15 @@ class EMOFACE_OT_export_preset(_FaceOperator, Operator, ExportHelper):
     bl_idname = "emoface.export_preset"
     bl_label = "Export Preset"
 
+    filepath: StringProperty(subtype="FILE_PATH")
     filename_ext = presets.SUFFIX
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def invoke(self, context: Context, event: Event) -> set[str]:
+        """Ask for the file; the face's name is proposed, beside what was written before."""
+        name = presets.path_of(usable_face(context).name).name
+        self.filepath = str(Path(self.filepath or context.blend_data.filepath).parent / name)
+        return set(super().invoke(context, event))
 
     def execute(self, context: Context) -> set[str]:
         """Write it, named as the file."""
@@ -205,9 +213,12 @@ class EMOFACE_MT_remove_preset(Menu):
 
     def draw(self, context: Context) -> None:
         """A line each."""
-        for path in presets.saved():
+        found = presets.saved()
+        for path in found:
             operator = self.layout.operator("emoface.remove_preset", text=path.stem, icon="TRASH")
             operator.filepath = str(path)
+        if not found:
+            self.layout.label(text="No presets yet: save one")
 
 
 class EMOFACE_PT_presets(FacePanel, Panel):

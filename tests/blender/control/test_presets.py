@@ -183,6 +183,19 @@ def test_the_buttons() -> None:
     assert ada.emoface.emotion == "happy"
 
 
+def test_a_shared_preset_that_cannot_be_kept_changes_nothing(tmp_path: Path) -> None:
+    face = bpy.context.scene.emoface.face = add_face("Ada")
+    shared = tmp_path / "shared.json"
+    presets.write(Preset("...", {"emotion": "sad"}), shared)
+    with pytest.raises(RuntimeError, match="cannot be called"):
+        bpy.ops.emoface.import_preset(filepath=str(shared))
+    presets.write(Preset("Mara", {"emotion": "furious"}), shared)
+    with pytest.raises(RuntimeError, match="which it cannot have"):
+        bpy.ops.emoface.import_preset(filepath=str(shared))
+    assert face.emoface.emotion == "auto"
+    assert presets.saved() == []
+
+
 def test_saving_and_looking_changes_nothing_in_the_file() -> None:
     add_face("Ada")
     bpy.context.scene.emoface.face = bpy.data.objects["Ada"]

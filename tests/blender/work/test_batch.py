@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from blender_addon import compat
+from blender_addon.control import presets
+from blender_addon.control.presets import Preset
 from blender_addon.layers import ownership
 from blender_addon.scene import head_object
 from blender_addon.ui import batch_list, operators, panels
@@ -203,14 +205,34 @@ def test_selected_strips_and_a_face_chosen_by_hand(shot: Callable[..., None]) ->
 def test_a_table(shot: Callable[..., None], tmp_path: Path) -> None:
     _, ben = heads("Ada", "Ben")
     shot(a=1, b=1)
+    presets.write(Preset("quiet", {"regions.brows": 0.5}), tmp_path / "quiet.json")
     table = tmp_path / "table.csv"
-    table.write_text("strip,object,emotion\na,Ben,sad\nb,Nobody,\n", "utf-8")
+    table.write_text("strip,object,emotion,preset\na,Ben,sad,quiet.json\nb,Nobody,,\n", "utf-8")
     bpy.ops.emoface.load_table(filepath=str(table))
     assert rows() == [("a", "Ben"), ("b", "")]
-    assert ben.emoface.emotion == "sad"
-    table.write_text("strip,object,emotion\na,Ben,furious\n", "utf-8")
-    with pytest.raises(RuntimeError, match="There is no emotion “furious”"):
+    assert (ben.emoface.emotion, ben.emoface.regions.brows) == ("sad", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("b,Ben,furious,", "“table.csv”, line 3: There is no emotion “furious”"),
+        ("b,,sad,", "line 3: It names no strip or no object"),
+        ("b,Ben,sad,none.json", "line 3: The preset “none.json” cannot be read"),
+    ],
+)
+def test_a_wrong_line_changes_nothing(
+    shot: Callable[..., None], tmp_path: Path, line: str, said: str
+) -> None:
+    ada, _ = heads("Ada", "Ben")
+    shot(a=1, b=1)
+    bpy.ops.emoface.list_strips(which="SCENE")
+    before = rows(), ada.emoface.emotion
+    table = tmp_path / "table.csv"
+    table.write_text(f"strip,object,emotion,preset\na,Ada,angry,\n{line}\n", "utf-8")
+    with pytest.raises(RuntimeError, match=said):
         bpy.ops.emoface.load_table(filepath=str(table))
+    assert (rows(), ada.emoface.emotion) == before
 
 
 def test_undo_in_the_middle(shot: Callable[..., None]) -> None:

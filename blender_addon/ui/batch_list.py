@@ -138,7 +138,7 @@ class EMOFACE_OT_load_table(_WhenFree, Operator, ImportHelper):
             return self.refuse(error)
         _fill(context, compat.sequencer_scene(context).name, rows)
         if left := sorted({name for job in listed for name in _left_aside(job)}):
-            self.report({"WARNING"}, f"Only --jobs heeds {', '.join(left)}: left aside here")
+            self.report({"WARNING"}, f"Used by --jobs only, left aside here: {', '.join(left)}")
         return {"FINISHED"}
 
 

@@ -96,8 +96,11 @@ class EMOFACE_OT_remove_preset(Operator):
     filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
 
     def invoke(self, context: Context, event: Event) -> set[str]:
-        """Ask first."""
-        return set(context.window_manager.invoke_confirm(self, event))
+        """Ask first: what is deleted, no undo brings back."""
+        ask = context.window_manager.invoke_confirm
+        title = f"Remove “{Path(self.filepath).stem}”?"
+        message = "Its file is deleted, which undo does not bring back"
+        return set(ask(self, event, title=title, message=message, confirm_text="Remove"))
 
     def execute(self, context: Context) -> set[str]:
         """Delete it; only files of the presets' folder."""
@@ -106,6 +109,7 @@ class EMOFACE_OT_remove_preset(Operator):
             self.report({"ERROR"}, "There is no such preset any more.")
             return {"CANCELLED"}
         path.unlink(missing_ok=True)
+        self.report({"INFO"}, f"“{path.stem}” is removed")
         return {"FINISHED"}
 
 

@@ -14,7 +14,7 @@ from emoface_core.worker.protocol import Hello
 
 from ..work.session import chosen_engine, session
 from .explained import Explained
-from .following import Following, check_engine, redraw
+from .following import Following, check_free, redraw
 
 _TEST_CLIP = Path(emoface_core.__file__).parent / "assets" / "demo.flac"
 _TEST_FPS = 25.0
@@ -31,6 +31,11 @@ class Found:
     def say(self, state: Literal["busy", "good", "bad"], *lines: str) -> None:
         """Show these."""
         self.state, self.lines = state, tuple(line for line in lines if line)
+
+    def forget(self) -> None:
+        """Show nothing, but what is being found."""
+        if self.state != "busy":
+            self.lines = ()
 
 
 found = Found()
@@ -49,8 +54,8 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
 
     @classmethod
     def require(cls, context: Context) -> None:
-        """The worker must be free."""
-        check_engine()
+        """No face must wait for the worker. A test under way begins again."""
+        check_free()
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Start it, and look from a timer."""
@@ -62,27 +67,29 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
         """Until it has answered."""
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        if session.testing and not self._look():
+        if session.tested is self._client and not self._look():
             return {"PASS_THROUGH"}
         self.cancel(context)
         return {"FINISHED"}
 
     def cancel(self, context: Context) -> None:
         """The test is over, or somebody ended its engine, or Blender its window."""
-        if found.state == "busy":
+        mine = session.tested is self._client
+        if found.state == "busy" and (mine or session.tested is None):
             found.say("bad", "The test was broken off.")
-            if session.testing:
+            if mine:
                 session.close()
-        session.end_test()
+        if mine:
+            session.end_test()
         self.let_go(context)
         redraw("PREFERENCES")
         redraw()
 
     def execute(self, context: Context) -> set[str]:
         """Wait for the answer: in background mode."""
-        if not self._start():
-            return {"CANCELLED"}
-        while not self._look():
+        over = not self._start()
+        while not over:
+            over = self._look()
             time.sleep(0.02)
         session.end_test()
         self.report({"INFO" if found.state == "good" else "ERROR"}, " ".join(found.lines))
@@ -97,7 +104,6 @@ class EMOFACE_OT_test_engine(Explained, Following, Operator):
         except EmoFaceError as error:
             session.end_test()
             found.say("bad", error.message, error.hint)
-            self.report({"ERROR"}, str(error))
             return False
         return True
 

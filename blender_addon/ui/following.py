@@ -27,7 +27,7 @@ def check_free() -> None:
 def check_engine() -> None:
     """InputError while the engine is at work: for a face, for a list, or to be tested."""
     check_free()
-    if session.testing:
+    if session.tested is not None:
         raise InputError("The engine is being tested.", "Wait until that is done.")
 
 

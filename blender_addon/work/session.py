@@ -26,11 +26,11 @@ class Engine:
 
     def launch(self) -> Launch:
         """How to start the worker."""
-        core = str(Path(emoface_core.__file__).parent.parent)
         if self.python:
-            # Another Python has packages of its own: ours would be of the wrong kind.
-            return Launch(self.python, (core,), self.engine, self.device)
-        homes = dict.fromkeys([core, *_homes("numpy", "onnxruntime", "soundfile", "cffi")])
+            # Another Python has packages of its own: ours, which lie beside `emoface_core`, are of
+            # the wrong kind. The worker finds `emoface_core` itself, by where its own file is.
+            return Launch(self.python, (), self.engine, self.device)
+        homes = dict.fromkeys(_homes("emoface_core", "numpy", "onnxruntime", "soundfile", "cffi"))
         return Launch(sys.executable, tuple(homes), self.engine, self.device)
 
 
@@ -54,9 +54,9 @@ class Session:
         self._tested: WorkerClient | None = None  # the one that the test listens to
 
     @property
-    def testing(self) -> bool:
-        """Whether the worker is being tested: what it says then is said to the test."""
-        return self._tested is not None and self._tested is self._client
+    def tested(self) -> WorkerClient | None:
+        """The client while it is being tested: what it says then is said to the test."""
+        return self._tested if self._tested is self._client else None
 
     def begin_test(self, engine: Engine) -> WorkerClient:
         """A new client for a test, until `end_test`, or until it is closed."""

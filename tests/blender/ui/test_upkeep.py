@@ -63,6 +63,11 @@ def test_nobody_else_listens_to_an_engine_that_is_tested(addon) -> None:
     session.close()
 
 
+def test_another_python_is_given_none_of_our_packages() -> None:
+    assert Engine(python="/home/ada/venv/bin/python").launch().libraries == ()
+    assert Engine().launch().libraries
+
+
 def test_logs_are_few_and_short(tmp_path: Path) -> None:
     for number in range(14):
         (tmp_path / f"worker 2026-01-{number + 1:02} 10.00.00.log").write_text("old")

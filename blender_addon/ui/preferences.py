@@ -13,9 +13,16 @@ from ..work import environment
 from ..work.session import Engine, session
 from . import progress, upkeep
 from .engine_test import found
+from .text import message
 from .workshop import workshop
 
 _BLENDERS_PYTHON = sys.executable
+_VALUES = 0.6  # of the page's width: Blender's own share for values, beside their names
+
+
+def _chosen_anew(_self: AddonPreferences, _context: Context) -> None:
+    """What the last test found was another engine."""
+    found.forget()
 
 
 class EmoFacePreferences(AddonPreferences):
@@ -31,6 +38,7 @@ class EmoFacePreferences(AddonPreferences):
             ("onnx", "ONNX Runtime", "The engine inside the add-on; runs on the processor"),
             ("torch", "PyTorch", "Needs an environment with PyTorch; can use a graphics card"),
         ),
+        update=_chosen_anew,
     )
     device: EnumProperty(
         name="Device",
@@ -41,6 +49,7 @@ class EmoFacePreferences(AddonPreferences):
             ("cuda", "CUDA", "An NVIDIA or AMD graphics card"),
             ("mps", "Metal", "An Apple graphics processor"),
         ),
+        update=_chosen_anew,
     )
     python: StringProperty(
         name="Your Own Python",
@@ -50,11 +59,13 @@ class EmoFacePreferences(AddonPreferences):
             "the engine inside the add-on"
         ),
         subtype="FILE_PATH",
+        update=_chosen_anew,
     )
     folder: StringProperty(
         name="Folder",
         description="Where the PyTorch environment is made. Empty: the add-on's own folder",
         subtype="DIR_PATH",
+        update=_chosen_anew,
     )
     kind: EnumProperty(
         name="For",
@@ -105,12 +116,12 @@ class EmoFacePreferences(AddonPreferences):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        self._draw_engine(layout)
+        self._draw_engine(layout, context)
         layout.separator()
-        self._draw_environment(layout)
+        self._draw_environment(layout, context)
         self._draw_files(layout)
 
-    def _draw_engine(self, layout: UILayout) -> None:
+    def _draw_engine(self, layout: UILayout, context: Context) -> None:
         column = layout.column()
         column.prop(self, "engine")
         if self.engine != "onnx":
@@ -118,35 +129,32 @@ class EmoFacePreferences(AddonPreferences):
         column.separator()
         row = _indented(column)
         row.operator("emoface.test_engine", icon="CHECKMARK")
-        if not found.lines:
-            return
-        box = _indented(column).box().column(align=True)
-        for number, line in enumerate(found.lines):
-            icon = _TEST_ICONS[found.state] if number == 0 else "BLANK1"
-            box.label(text=line, icon=icon)
+        if found.lines:
+            icon = _TEST_ICONS[found.state]
+            message(_indented(column), context, *found.lines, icon=icon, part=_VALUES)
 
-    def _draw_environment(self, layout: UILayout) -> None:
+    def _draw_environment(self, layout: UILayout, context: Context) -> None:
         folder = self.environment_folder()
         state = environment.state_of(folder)
         if self.engine == "onnx":
             return
-        body = _part(layout, self, "show_environment", _SUMMARY[state])
+        making = workshop.making
+        summary = "being made" if workshop.busy else _SUMMARY[state]
+        body = _part(layout, self, "show_environment", summary)
         if body is None:
             return
-        making = workshop.making
-        if making is not None and making.state == "running":
+        if making is not None and workshop.busy:
             row = body.row(align=True)
             row.progress(factor=making.fraction, text=f"{making.text}…")
             row.operator("emoface.cancel_environment", text="", icon="X")
             return
         progress.over(body)
         if making is not None and making.error is not None:
-            _lines(body, (making.error.message, making.error.hint), "ERROR")
+            message(body, context, making.error.message, making.error.hint, icon="ERROR")
         if state == "ready":
             marker = environment.read_marker(folder) or environment.Marker()
-            _lines(
-                body, (marker.found, f"{folder} ({marker.megabytes / 1000:.1f} GB)"), "CHECKMARK"
-            )
+            where = f"{folder} ({marker.megabytes / 1000:.1f} GB)"
+            message(body, context, marker.found, where, icon="CHECKMARK")
             _indented(body).operator("emoface.remove_environment", icon="TRASH")
         else:
             self._draw_making(body, state)
@@ -174,7 +182,7 @@ class EmoFacePreferences(AddonPreferences):
             ("Logs", upkeep.logs_size(), "emoface.open_logs", "FILE_FOLDER"),
         )
         for name, what, operator, icon in rows:
-            split = body.split(factor=0.4, align=True)
+            split = body.split(factor=1 - _VALUES, align=True)
             label = split.row()
             label.alignment = "RIGHT"
             label.label(text=name)
@@ -202,7 +210,7 @@ def _running() -> str:
 
 def _indented(layout: UILayout) -> UILayout:
     """A row under the values, as Blender's own buttons stand."""
-    split = layout.split(factor=0.4)
+    split = layout.split(factor=1 - _VALUES)
     split.column()
     return split.column()
 
@@ -224,12 +232,6 @@ def _part(
         note.enabled = False
         note.label(text=summary)
     return layout.column() if opened else None
-
-
-def _lines(layout: UILayout, lines: tuple[str, ...], icon: str) -> None:
-    box = layout.box().column(align=True)
-    for number, line in enumerate(line for line in lines if line):
-        box.label(text=line, icon=icon if number == 0 else "BLANK1")
 
 
 CLASSES = (EmoFacePreferences,)

@@ -6,20 +6,20 @@ from bpy.types import Context, UILayout
 _CHARACTERS_A_PIXEL = 1 / 7  # of Blender's interface font at scale 1, nearly
 
 
-def characters(context: Context) -> int:
-    """How many fit into a line of the panel that is drawn."""
+def characters(context: Context, part: float = 1.0) -> int:
+    """How many fit into a line of the panel that is drawn, or into a part of its width."""
     scale = context.preferences.system.ui_scale
-    return max(16, int((context.region.width / scale - 70) * _CHARACTERS_A_PIXEL))
+    return max(16, int((part * context.region.width / scale - 70) * _CHARACTERS_A_PIXEL))
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Lines of whole words, `width` characters long where words allow."""
+    """Lines of whole words, `width` characters long; what is longer itself, a path, is cut."""
     lines: list[str] = []
     for word in text.split():
         if lines and len(lines[-1]) + 1 + len(word) <= width:
             lines[-1] += f" {word}"
         else:
-            lines.append(word)
+            lines += [word[at : at + width] for at in range(0, len(word), width)]
     return lines
 
 
@@ -27,19 +27,22 @@ def message(
     layout: UILayout,
     context: Context,
     text: str,
-    hint: str,
-    *,
+    *more: str,
     icon: str,
     alert: bool = False,
+    part: float = 1.0,
 ) -> UILayout:
-    """A box with text that is broken to the panel's width; returns it for more."""
+    """A box with sentences that are broken to the panel's width, or to a part of it.
+
+    Returns it for more. The first sentence has the icon, and is red if it is an alert.
+    """
     column = layout.box().column(align=True)
-    width = characters(context)
+    width = characters(context, part)
     for number, line in enumerate(wrap(text, width)):
         row = column.row()
         row.alert = alert
         row.label(text=line, icon=icon if number == 0 else "BLANK1")
-    for line in wrap(hint, width):
-        row = column.row()
-        row.label(text=line, icon="BLANK1")
+    for sentence in more:
+        for line in wrap(sentence, width):
+            column.label(text=line, icon="BLANK1")
     return column

@@ -34,7 +34,7 @@ class EMOFACE_OT_free_memory(Explained, Operator):
     def execute(self, context: Context) -> set[str]:
         """End it."""
         session.close()
-        found.lines = ()
+        found.forget()
         redraw("PREFERENCES")
         return {"FINISHED"}
 
@@ -76,7 +76,9 @@ class EMOFACE_OT_open_logs(Explained, Operator):
 
     def execute(self, context: Context) -> set[str]:
         """In the system's own file browser."""
-        bpy.ops.wm.path_open(filepath=str(folders.home("logs")))
+        home = folders.home("logs")
+        bpy.ops.wm.path_open(filepath=str(home))
+        self.report({"INFO"}, f"Logs are in {home}")  # where the system has no file browser
         return {"FINISHED"}
 
 
@@ -105,9 +107,11 @@ _sizes = _Sizes()
 
 
 def _in_words(size: int) -> str:
+    if not size:
+        return "none"
     if size >= 10_000_000:
         return f"{size / 1e6:.0f} MB"
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def work_size() -> str:

@@ -17,8 +17,10 @@ from ..work.making import Making
 from ..work.session import session
 from .explained import Explained
 from .following import check_free, redraw
+from .text import wrap
 
 _TICK = 0.2  # seconds between looks at the making
+_DIALOG, _LINE = 440, 68  # how wide it is: pixels at scale 1, and letters
 _SOURCE = "From pypi.org and download.pytorch.org, over the internet."
 
 
@@ -91,21 +93,22 @@ class EMOFACE_OT_make_environment(Explained, Operator):
 
     def invoke(self, context: Context, event: Event) -> set[str]:
         """Ask first."""
-        asked: Any = context.window_manager.invoke_props_dialog(self, width=440)
+        asked: Any = context.window_manager.invoke_props_dialog(self, width=_DIALOG)
         return set(asked)
 
     def draw(self, context: Context) -> None:
         """What will be done."""
         recipe = preferences().recipe()
         column = self.layout.column(align=True)
-        source = f"From the folder “{recipe.wheels}”" if recipe.wheels else _SOURCE
+        source = f"From the folder “{recipe.wheels}”." if recipe.wheels else _SOURCE
         for text in (
             f"PyTorch and what it needs: {environment.size_of(recipe.kind)}.",
             source,
             f"Into “{recipe.folder}”.",
             "Blender stays usable meanwhile. It can be cancelled, and goes on later.",
         ):
-            column.label(text=text)
+            for line in wrap(text, _LINE):
+                column.label(text=line)
 
     def execute(self, context: Context) -> set[str]:
         """Begin; in background mode, wait for the end."""

@@ -245,5 +245,5 @@ def test_a_report_holds_no_names() -> None:
 
 def test_text_is_broken_between_words() -> None:
     assert wrap("one two three", 7) == ["one two", "three"]
-    assert wrap("unbreakable", 4) == ["unbreakable"]
+    assert wrap("a /long/path", 6) == ["a", "/long/", "path"]
     assert wrap("", 4) == []

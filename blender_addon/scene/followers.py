@@ -139,7 +139,7 @@ def follow_jaw(
     probe = bpy.data.objects.new(f"{face.name} Jaw", probe_mesh)
     context.collection.objects.link(probe)
     probe.parent = face
-    probe.hide_select = probe.hide_render = True
+    probe.hide_select = probe.hide_render = probe.hide_viewport = True  # also where it is linked
 
     nodes = _Nodes("EmoFace Jaw")
     probe_geometry, face_geometry = nodes.object(probe), nodes.object(face)
@@ -157,7 +157,6 @@ def follow_jaw(
     x, y, z = (nodes.scale(sums[column], place[column]) for column in range(3))
     offset = nodes.vector("ADD", nodes.vector("ADD", x, y), nodes.vector("ADD", z, sums[3]))
     nodes.finish(mouth, Offset=nodes.scale(offset, nodes.attribute(_JAW, "FLOAT")))
-    probe.hide_set(True)
 
 
 def follow_skin(

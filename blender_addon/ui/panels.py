@@ -12,7 +12,7 @@ from ..control import live
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH, BakeRecord
 from ..layers import ownership
-from ..scene import strips, target
+from ..scene import linked, strips, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
 from . import cue_tools, operators, progress
@@ -35,7 +35,8 @@ class EMOFACE_PT_main(InSidebar, Panel):
         problem = _problem(face)
         if face is None or problem is not None:
             draw_face(layout, context, face, problem)
-            draw_quick_start(layout, face)
+            if not linked.needs_local_mesh(face):  # that has a button of its own
+                draw_quick_start(layout, face)
             draw_failure(layout, context)
             return
         above, sound, emotion, button = (layout.column() for _ in range(4))

@@ -37,6 +37,8 @@ def parser() -> Parser:
     made.add_argument("--fps", type=frame_rate, default=30.0, help="24, 29.97, 30000/1001 … (30)")
     made.add_argument("--start", type=float, default=0.0, help="seconds into the sound (0)")
     made.add_argument("--duration", type=float, help="seconds of it (to the end)")
+    made.add_argument("--before", type=float, default=0.0, help="seconds felt before it (0)")
+    made.add_argument("--after", type=float, default=0.0, help="seconds felt after it (0)")
     made.add_argument(
         "--text",
         default="",
@@ -87,6 +89,8 @@ def main(arguments: Sequence[str]) -> int:
         fps=options.fps,
         start=options.start,
         duration=options.duration,
+        before=options.before,
+        after=options.after,
         text=text_or_file(options.text),
         neutral=options.neutral,
         snap_closures=options.snap,

@@ -28,6 +28,7 @@ from emoface_core.errors import Cancelled, InputError
 
 WINDOW_FRAMES = 1200  # of 50 a second, beside the context: 24 s
 MAX_FPS = 1000.0
+_MAX_SILENCE = 3600.0
 _BLOCK_SECONDS = 10.0
 
 Progress = Callable[[str, int, int], None]
@@ -44,6 +45,8 @@ class AnimateOptions:
     fps: float = 30.0
     start: float = 0.0  # seconds into the file; what lies before is not heard
     duration: float | None = None  # seconds; None: to the end
+    before: float = 0.0  # seconds of silence in which the face feels already, then is heard `start`
+    after: float = 0.0  # and after the end
     volume: float = 1.0
     text: str = ""  # the words that are spoken, in any language: found in the sound, and shown
     neutral: Path | None = None  # a mesh: another person's neutral, in any units and orientation
@@ -59,6 +62,8 @@ class AnimateOptions:
         _within("frame rate", self.fps, 1.0, MAX_FPS)
         _within("start", self.start, 0.0, math.inf)
         _within("volume", self.volume, 0.0, 1e3)
+        _within("silence before", self.before, 0.0, _MAX_SILENCE)
+        _within("silence after", self.after, 0.0, _MAX_SILENCE)
         if self.preference is not None:
             _within("preference", self.preference, 0.0, 1.0)
         if self.duration is not None:
@@ -87,8 +92,10 @@ def animate(
     curves: CurveStore | None = None
     try:
         gain = _listen(audio, options, sound, report)
-        # As asked for, not as the nearest sample: a strip of whole frames has so many frames.
-        seconds = sound.rows / SAMPLE_RATE if options.duration is None else options.duration
+        seconds = sound.rows / SAMPLE_RATE
+        if options.duration is not None:
+            # As asked for, not as the nearest sample: a strip of whole frames has so many frames.
+            seconds = options.before + options.duration + options.after
         curves = CurveStore(rig, options.spool)
         names = engine.info.model.phones
         logits, speaking, decoder = [], [], PhoneDecoder(len(names))
@@ -173,6 +180,8 @@ def _listen(
     meter = LevelMeter()
     blocks, total = _blocks(audio)
     done = 0
+    _be_silent(sound, options.before)
+    before = sound.rows
     for block in blocks:
         report("listen", min(done, total), total)
         part = block[max(0, first - done) : max(0, min(last, done + len(block)) - done)]
@@ -183,15 +192,15 @@ def _listen(
             meter.add(part)
         if done >= last:
             break
-    if sound.rows == 0:
+    if sound.rows == before:
         raise InputError(
             f"There is no sound after {options.start:g} s: the clip is {done / SAMPLE_RATE:.2f} s.",
             "Choose an earlier start.",
         )
     # A strip that is longer than its sound ends in silence.
-    if last != math.inf and sound.rows < last - first:
-        for count in _steps(int(last - first) - sound.rows, round(_BLOCK_SECONDS * SAMPLE_RATE)):
-            sound.append(np.zeros(count, np.float32))
+    if last != math.inf:
+        _be_silent(sound, (last - first - (sound.rows - before)) / SAMPLE_RATE)
+    _be_silent(sound, options.after)
     report("listen", total, total)
     return meter.gain()
 
@@ -208,10 +217,10 @@ def _blocks(audio: Path | str | NDArray[np.float32]) -> tuple[Iterator[NDArray[n
     return source.blocks(_BLOCK_SECONDS), math.ceil(min(source.seconds, 1e9) * SAMPLE_RATE)
 
 
-def _steps(count: int, step: int) -> Iterator[int]:
-    while count > 0:
-        yield min(count, step)
-        count -= step
+def _be_silent(sound: RowStore, seconds: float) -> None:
+    count, most = round(seconds * SAMPLE_RATE), round(_BLOCK_SECONDS * SAMPLE_RATE)
+    for first in range(0, count, most):
+        sound.append(np.zeros(min(most, count - first), np.float32))
 
 
 def _windows(

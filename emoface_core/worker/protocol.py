@@ -40,9 +40,9 @@ class Hello:
 class Animate:
     """Make the motion for a sound file and leave it as BakeLayers at `output`, renamed into place.
 
-    Frame t is the sound at `start + t / fps` seconds. Outside `start`..`start + duration` there is
-    silence (a trimmed strip's hidden sound is not heard and not anticipated). `neutral`: a mesh
-    file (.npz with vertices and faces) of the face to be moved; "" is the head itself.
+    Frame t is the sound at `start - before + t / fps` seconds. Outside `start`..`start + duration`
+    there is silence (a trimmed strip's hidden sound is not heard and not anticipated). `neutral`: a
+    mesh file (.npz with vertices and faces) of the face to be moved; "" is the head itself.
     """
 
     job: int
@@ -54,6 +54,8 @@ class Animate:
     preference: float | None = None  # 0 all voice, 1 all choice; None: 1 if an emotion is chosen
     start: float = 0.0
     duration: float | None = None  # seconds; None: to the end
+    before: float = 0.0  # seconds in which the face feels before it, and
+    after: float = 0.0  # after it
     volume: float = 1.0
     text: str = ""  # the words that are spoken, if they are known
     neutral: str = ""

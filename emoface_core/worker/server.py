@@ -183,6 +183,8 @@ class _Server:
             fps=job.fps,
             start=job.start,
             duration=job.duration,
+            before=job.before,
+            after=job.after,
             volume=job.volume,
             text=job.text,
             neutral=Path(job.neutral) if job.neutral else None,

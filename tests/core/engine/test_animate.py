@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def test_part_of_a_clip_is_as_if_cut_out(engine: Engine, babble: Babble, tmp_pat
         assert longer.frames == 60  # the strip is longer than its sound
     with pytest.raises(InputError, match="no sound after 5 s"):
         animate(sound, AnimateOptions(start=5.0), engine)
+
+
+def test_silence_around_the_sound_is_as_if_it_were_in_it(engine: Engine, babble: Babble) -> None:
+    sound, options = babble(1.5), AnimateOptions(fps=25, emotion="happy")
+    still = [np.zeros(round(seconds * 16000), np.float32) for seconds in (0.8, 1.2)]
+    with animate(np.concatenate([still[0], sound, still[1]]), options, engine) as performance:
+        expected = sum(offsets(performance))
+    for duration in (None, 1.5):
+        around = replace(options, before=0.8, after=1.2, duration=duration)
+        with animate(sound, around, engine) as performance:
+            assert performance.frames == len(expected)
+            assert worst(sum(offsets(performance)), expected) < 1e-3
 
 
 def test_volume_hardly_matters_but_mute_is_silence(engine: Engine, babble: Babble) -> None:
@@ -257,6 +270,8 @@ def test_progress_goes_forward_to_the_end(engine: Engine, babble: Babble) -> Non
         {"intensity": 1.6},
         {"preference": 2.0},
         {"start": -1.0},
+        {"before": -0.1},
+        {"after": float("nan")},
         {"duration": 0.0},
         {"volume": float("inf")},
         {"emotion": "glee"},

@@ -185,6 +185,17 @@ def is_retimed(strip: Any) -> bool:
     return len(getattr(strip, "retiming_keys", ())) > 0
 
 
+# What a geometry node group is given: custom properties of the modifier until 5.1.
+
+
+def set_node_input(modifier: Any, socket: str, value: Any) -> None:
+    """Give a Geometry Nodes modifier its group's input of that identifier."""
+    if hasattr(modifier, "properties"):
+        getattr(modifier.properties.inputs, socket).value = value
+    else:
+        modifier[socket] = value
+
+
 @contextmanager
 def quiet_deprecations() -> Iterator[None]:
     """For code that must use a name which newer versions warn of."""

@@ -2,7 +2,10 @@
 """Meshes that follow our head however it is moved: its teeth by the jaw, its brows on the skin.
 
 Geometry nodes read the head as its shape keys show it and apply a fixed linear map, so what is
-baked, keyed or posed by hand moves them alike, and nothing needs to be written at a bake.
+baked, keyed or posed by hand moves them alike, and nothing needs to be written at a bake. Which
+head that is stands in the modifier: where head and parts are duplicated together, the copies share
+the node group, and Blender points each copy's modifier at the copied head. Parts in older files
+have a group of their own that names the head; they go on following it as they did.
 """
 
 import bpy
@@ -11,6 +14,8 @@ from bpy.types import Context, Mesh, NodeTree, Object
 from numpy.typing import NDArray
 
 from emoface_core.face.head import Head
+
+from .. import compat
 
 _JAW = "emoface_jaw"  # attributes of the probe and of the mouth
 _CORNERS = ("emoface_a", "emoface_b", "emoface_c")  # attributes of the brows
@@ -26,7 +31,9 @@ class _Nodes:
             self.tree.interface.new_socket(
                 "Geometry", in_out=direction, socket_type="NodeSocketGeometry"
             )
-        self.geometry = self.add("NodeGroupInput").outputs[0]
+        self.input = self.add("NodeGroupInput")
+        self.geometry = self.input.outputs[0]
+        self.objects: dict[str, Object] = {}  # what the modifier is to have, by the socket's key
 
     def add(self, kind: str, **settings: object) -> bpy.types.Node:
         node = self.tree.nodes.new(kind)
@@ -39,10 +46,14 @@ class _Nodes:
     def link(self, source: bpy.types.NodeSocket, target: bpy.types.NodeSocket) -> None:
         self.tree.links.new(source, target)
 
-    def object(self, obj: Object) -> bpy.types.NodeSocket:
-        """An object's geometry in its own space."""
+    def object(self, name: str, obj: Object) -> bpy.types.NodeSocket:
+        """The geometry, in its own space, of an object that the modifier has under a name."""
+        key = self.tree.interface.new_socket(
+            name, in_out="INPUT", socket_type="NodeSocketObject"
+        ).identifier
+        self.objects[key] = obj
         node = self.add("GeometryNodeObjectInfo", transform_space="ORIGINAL")
-        node.inputs["Object"].default_value = obj
+        self.link(self.input.outputs[name], node.inputs["Object"])
         return node.outputs["Geometry"]
 
     def attribute(self, name: str, kind: str) -> bpy.types.NodeSocket:
@@ -106,6 +117,8 @@ class _Nodes:
         self.link(node.outputs[0], self.add("NodeGroupOutput").inputs[0])
         modifier = obj.modifiers.new("EmoFace", "NODES")
         modifier.node_group = self.tree
+        for key, found in self.objects.items():
+            compat.set_node_input(modifier, key, found)
 
 
 def follow_jaw(
@@ -142,7 +155,7 @@ def follow_jaw(
     probe.hide_select = probe.hide_render = probe.hide_viewport = True  # also where it is linked
 
     nodes = _Nodes("EmoFace Jaw")
-    probe_geometry, face_geometry = nodes.object(probe), nodes.object(face)
+    probe_geometry, face_geometry = nodes.object("Jaw", probe), nodes.object("Face", face)
     seen = nodes.sample_position(face_geometry, nodes.attribute(_JAW, "INT"))
     moved = nodes.separate(nodes.vector("SUBTRACT", seen, nodes.position()))
     sums = []
@@ -175,7 +188,7 @@ def follow_skin(
     _set_attribute(brows.data, _WEIGHTS, "FLOAT_VECTOR", weights)
     _set_attribute(brows.data, _LIFT, "FLOAT_VECTOR", lift)
     nodes = _Nodes("EmoFace Brows")
-    geometry = nodes.object(face)
+    geometry = nodes.object("Face", face)
     shares = nodes.separate(nodes.attribute(_WEIGHTS, "FLOAT_VECTOR"))
     total = nodes.attribute(_LIFT, "FLOAT_VECTOR")
     for name, share in zip(_CORNERS, shares, strict=True):

@@ -65,6 +65,24 @@ def test_the_brows_stay_on_the_skin() -> None:
     assert moved.max() <= skin + 1e-6
 
 
+def test_copies_of_the_parts_follow_the_copied_head() -> None:
+    face, head = head_object.add_head(bpy.context, "Ada"), load_head()
+    for obj in (face, *face.children):
+        obj.hide_viewport = obj.hide_select = False
+        obj.select_set(True)
+    bpy.ops.object.duplicate(linked=False)
+    parts = [bpy.data.objects[name] for name in ("Ada Mouth", "Ada Brows")]
+    copies = [bpy.data.objects[f"{part.name}.001"] for part in parts]
+    assert parts[0].modifiers[0].node_group == copies[0].modifiers[0].node_group
+    rest = [shown(part) for part in parts]
+    pose(face, head, "jawOpen", 0.8)
+    assert np.abs(shown(copies[0]) - rest[0]).max() < 1e-6
+    assert np.abs(shown(parts[0]) - rest[0]).max() > 0.01
+    pose(bpy.data.objects["Ada.001"], head, "browOuterUp_L", 1.0)
+    assert np.abs(shown(parts[1]) - rest[1]).max() < 1e-4  # the open jaw stretches all the skin
+    assert np.abs(shown(copies[1]) - rest[1]).max() > 0.003
+
+
 def test_every_part_of_the_face_has_its_material() -> None:
     looks = head_object.face_looks(load_head())
     count = np.bincount(looks, minlength=6)

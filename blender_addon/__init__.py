@@ -21,6 +21,7 @@ from bpy.app.handlers import persistent
 from . import ui
 from .command import cli
 from .control import properties
+from .scene import casting, linked
 from .ui.workshop import workshop
 from .work.job import desk
 from .work.session import session
@@ -32,11 +33,19 @@ def _leave_file(*_: object) -> None:
     desk.abandon()
 
 
+@persistent
+def _save_file(*_: object) -> None:
+    """Whoever links a face of this file shall keep what is chosen for it."""
+    for face in casting.possible_faces(bpy.data.objects):
+        linked.settle_choices(face)
+
+
 def register() -> None:
     """For Blender, when the add-on is turned on."""
     properties.register()
     ui.register()
     bpy.app.handlers.load_pre.append(_leave_file)
+    bpy.app.handlers.save_pre.append(_save_file)
     cli.register()
     atexit.register(session.close)
     atexit.register(workshop.close)
@@ -50,6 +59,8 @@ def unregister() -> None:
     desk.abandon()
     session.close()
     cli.unregister()
+    if _save_file in bpy.app.handlers.save_pre:
+        bpy.app.handlers.save_pre.remove(_save_file)
     if _leave_file in bpy.app.handlers.load_pre:
         bpy.app.handlers.load_pre.remove(_leave_file)
     ui.unregister()

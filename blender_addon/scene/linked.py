@@ -45,9 +45,10 @@ def forgets_choices(obj: Object) -> bool:
 
 
 def settle_choices(obj: Object) -> None:
-    """Make a face's file hold its choices even where they are the defaults: looking at them does.
+    """Make a face's file hold its choices even where they are the defaults: reading them does.
 
-    Who links the character can then change them and keep the change.
+    Who links the character can then change them and keep the change. While a panel is drawn, 5.2
+    makes no group that is not there, so looking at a panel is not enough.
     """
     if obj.library is None and obj.override_library is None and hasattr(obj, "emoface"):
         for name in _groups(obj):

@@ -56,8 +56,8 @@ class EMOFACE_PT_linked(InSidebar, Panel):
             layout.operator("emoface.make_mesh_local", icon="LINKED")
             return
         text = (
-            "The animation is saved, but what is chosen in this panel is not: look at this face in "
-            "EmoFace's panel in the file it comes from, and save that file once."
+            "The animation is saved, but what is chosen in this panel is not: open the file that "
+            "this face comes from in a Blender with EmoFace, and save it once."
         )
         column = layout.column(align=True)
         for line in wrap(text, characters(context)):

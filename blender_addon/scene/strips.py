@@ -111,8 +111,6 @@ def check(sound: SoundStrip, home: Scene, target: Scene) -> Clip:
             f"The strip “{sound.name}” is muted by {sound.muted_by}.",
             "Unmute it, or choose another.",
         )
-    if strip.volume <= 0.0:
-        raise InputError(f"The volume of “{sound.name}” is 0.", "Turn it up, or choose another.")
     if compat.is_retimed(strip):
         raise InputError(
             f"The speed of the strip “{sound.name}” was changed by retiming.",
@@ -139,13 +137,31 @@ def check(sound: SoundStrip, home: Scene, target: Scene) -> Clip:
             f"Nothing is heard of the strip “{sound.name}”.",
             "Move its handles, or its meta strip's.",
         )
+    if _volume(strip, home, clip) <= 0.0:
+        raise InputError(f"The volume of “{sound.name}” is 0.", "Turn it up, or choose another.")
     return clip
+
+
+def _volume(strip: Any, home: Scene, clip: Clip) -> float:
+    """How loud a strip is heard; where the volume is animated, how loud at the loudest."""
+    animation = home.animation_data
+    path = strip.path_from_id("volume")
+    if animation is None or clip.frames is None:
+        return float(strip.volume)
+    if any(driver.data_path == path for driver in animation.drivers):
+        return 1.0  # only playing the scene could tell
+    curves = [curve for curve in compat.curves_in_use(animation) if curve.data_path == path]
+    if not curves or curves[0].mute:
+        return float(strip.volume)
+    first, last = clip.first_frame, clip.first_frame + clip.frames
+    keys = [float(key.co[1]) for key in curves[0].keyframe_points if first <= key.co[0] <= last]
+    return max(curves[0].evaluate(first), *keys, curves[0].evaluate(last))
 
 
 def heard_of_strip(sound: SoundStrip, home: Scene, target: Scene) -> Heard:
     """As `check`, with the file: on disk, or unpacked into the temporary folder."""
     clip = check(sound, home, target)
-    volume = float(sound.strip.volume)
+    volume = _volume(sound.strip, home, clip)
     return Heard(_sound_file(sound.strip.sound), clip, volume, sound.name, home.name)
 
 

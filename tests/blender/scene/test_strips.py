@@ -99,6 +99,21 @@ def test_silent_strips_are_refused(voice: Path) -> None:
 
 
 @needs_sound
+def test_an_animated_volume_is_taken_at_its_loudest(voice: Path) -> None:
+    strip = add(voice)
+    for frame, volume in ((11, 0.0), (31, 0.8), (111, 0.2), (200, 4.0)):
+        strip.volume = volume
+        strip.keyframe_insert("volume", frame=frame)
+    bpy.context.scene.frame_set(11)
+    assert strip.volume == 0
+    assert heard().volume == pytest.approx(0.8), "and not as after its end"
+    strip.frame_offset_start = 50
+    assert 0.2 < heard().volume < 0.8
+    strip.driver_add("volume")
+    assert heard().volume == 1, "a driver may do anything"
+
+
+@needs_sound
 def test_a_meta_strip_cuts_and_mutes(voice: Path) -> None:
     strip = add(voice)
     editor = bpy.context.scene.sequence_editor

@@ -8,6 +8,7 @@ from typing import Any
 
 from bpy.types import Context, Object
 
+from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.face.eyes import EyeSettings
 
 from ..curves.cues import Accent, Cue, Feeling
@@ -26,7 +27,7 @@ def style_of(obj: Object, feeling: Feeling | None = None) -> Style:
     choices = obj.emoface
     lower = choices.mouth_emotion
     return Style(
-        feeling=feeling or Feeling(choices.emotion, choices.preference),
+        feeling=feeling or chosen_feeling(obj),
         cues=tuple(cue_of(item) for item in choices.cues),
         lower=None if lower == SAME else Feeling(lower),
         speech=SpeechStyle(**_values(choices.speech_style, SpeechStyle)),
@@ -49,6 +50,22 @@ def cue_of(item: Any) -> Cue:
     return Cue(float(item.frame), float(item.ease), feeling)
 
 
+def chosen_feeling(obj: Object) -> Feeling:
+    """The single emotion that the panel shows for a face."""
+    return Feeling(obj.emoface.emotion, obj.emoface.preference)
+
+
+def wanted_feeling(obj: Object) -> Feeling:
+    """What the next bake is made with: what was chosen.
+
+    A mixture that the face has, which no menu could show, stays until something else is chosen.
+    """
+    baked = baked_feeling(obj)
+    if baked is not None and baked.emotion not in (AUTO, *EMOTIONS):
+        return baked
+    return chosen_feeling(obj)
+
+
 def baked_feeling(obj: Object) -> Feeling | None:
     """The emotion that the bake was made with: it may be a mixture that no menu has."""
     record = ownership.record_of(obj)
@@ -68,16 +85,17 @@ def apply(obj: Object, *, feeling: Feeling | None = None) -> bool:
     return done
 
 
-def after_bake(obj: Object, *, eyes: bool | None = None) -> None:
+def after_bake(obj: Object, *, feeling: Feeling | None = None, eyes: bool | None = None) -> None:
     """A new bake is as the engine made it: give it what was chosen for the face before.
 
-    `eyes`: whether it shall blink and look about, from now on; None: as was chosen.
+    `feeling`: an emotion that was chosen while it was made; `eyes`: whether it shall blink and look
+    about, from now on; None: as was chosen.
     """
-    feeling = baked_feeling(obj)
-    if feeling is None or not hasattr(obj, "emoface"):
+    baked = baked_feeling(obj)
+    if baked is None or not hasattr(obj, "emoface"):
         return
-    style = style_of(obj, feeling)
-    if style != Style(feeling):
+    style = style_of(obj, feeling or baked)
+    if style != Style(baked):
         writer.restyle(obj, style)
     apply_mutes(obj)
     if eyes is not None:
@@ -143,11 +161,11 @@ def held() -> Iterator[None]:
 @contextmanager
 def together(obj: Object) -> Iterator[None]:
     """Change several properties of a face, and take them to its animation once."""
-    feeling = Feeling(obj.emoface.emotion, obj.emoface.preference)
+    before = chosen_feeling(obj)
     with held():
         yield
-    now = Feeling(obj.emoface.emotion, obj.emoface.preference)
-    apply(obj, feeling=now if now != feeling else None)
+    now = chosen_feeling(obj)
+    apply(obj, feeling=now if now != before else None)
     markers.show_new(obj)
 
 
@@ -170,7 +188,7 @@ def cue_changed(item: Any, _context: Context) -> None:
 def emotion_changed(choices: Any, _context: Context) -> None:
     """The single emotion was changed."""
     if not _updates.held:
-        apply(choices.id_data, feeling=Feeling(choices.emotion, choices.preference))
+        apply(choices.id_data, feeling=chosen_feeling(choices.id_data))
 
 
 def mute_changed(choices: Any, _context: Context) -> None:

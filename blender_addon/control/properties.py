@@ -158,10 +158,6 @@ class EmoFaceChoices(PropertyGroup):
         BoolProperty, "Mute Emotion", "Hide the emotion", update=live.mute_changed
     )
 
-    def wanted_preference(self) -> float | None:
-        """For the engine: None where nothing was chosen."""
-        return None if self.emotion == AUTO else self.preference
-
 
 class EmoFaceScene(PropertyGroup):
     """What belongs to a scene."""

@@ -13,11 +13,13 @@ from typing import Literal
 import bpy
 from bpy.types import Object
 
+from emoface_core.emotions import AUTO
 from emoface_core.errors import EmoFaceError, InputError
 from emoface_core.worker.client import Done, Failed, WorkerClient, WorkerError
 from emoface_core.worker.protocol import Hello, Progress
 
 from ..control import live, words
+from ..curves.cues import Feeling
 from ..curves.join import Part, check_apart, join
 from ..curves.naming import BakeRecord
 from ..curves.plan import plan_bake
@@ -75,10 +77,10 @@ class Wish:
 
 def wish_of(face: Object, heard: Heard, *more: Heard) -> Wish:
     """What the face's choices in the panel ask for."""
-    choices = face.emoface
     heard, *others = with_texts(face, (heard, *more))
-    wanted = choices.wanted_preference()
-    return Wish(heard, choices.emotion, wanted, choices.intensity, tuple(others))
+    feeling = live.wanted_feeling(face)
+    preference = None if feeling.emotion == AUTO else feeling.preference
+    return Wish(heard, feeling.emotion, preference, face.emoface.intensity, tuple(others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class Job:
         self._client = client
         self._neutral = target.read_neutral(obj)
         self._sounds = wish.sounds
+        self._chosen = _chosen(obj)  # what is chosen on the way holds, too
         if said := hosts.problem(obj.data.shape_keys, self._into(obj)):
             raise InputError(said)
         check_apart([(heard.label, heard.clip) for heard in self._sounds])
@@ -185,11 +188,13 @@ class Job:
         obj = target.check(self.face.find())
         clip, layers = join(self._parts)
         self.notes = tuple(target.warnings(obj, bpy.context.scene))
+        both = zip(_chosen(obj), self._chosen, strict=True)
+        feeling, intensity = (now if now != then else None for now, then in both)
         source = Source(
             sound=self.wish.label,
             emotion=self.wish.emotion,
             preference=self.wish.preference,
-            intensity=self.wish.intensity,
+            intensity=self.wish.intensity if intensity is None else intensity,
             home=self.wish.home,
             strips=self.wish.strips,
         )
@@ -198,7 +203,7 @@ class Job:
         if hasattr(obj, "emoface"):
             with live.held():  # `after_bake` takes all that was chosen to the face, once
                 words.keep(obj, layers, clip)
-        live.after_bake(obj, eyes=self.wish.eyes)
+        live.after_bake(obj, feeling=feeling, eyes=self.wish.eyes)
         self.record = ownership.record_of(obj)
         self.fraction, self.state = 1.0, "done"
 
@@ -216,6 +221,13 @@ class Job:
         if self.record is None:
             raise self.error or WorkerError("failed", "The animation ended without a result.")
         return self.record
+
+
+def _chosen(obj: Object) -> tuple[Feeling | None, float | None]:
+    """The panel's emotion and intensity, where there is a panel."""
+    if not hasattr(obj, "emoface"):
+        return None, None
+    return live.chosen_feeling(obj), obj.emoface.intensity
 
 
 def _let_go(client: WorkerClient) -> None:

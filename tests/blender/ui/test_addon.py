@@ -15,7 +15,7 @@ from blender_addon.scene.strips import heard_of_file
 from blender_addon.ui import operators
 from blender_addon.ui.text import wrap
 from blender_addon.work import report
-from blender_addon.work.job import Failure, Job, Wish, desk
+from blender_addon.work.job import Failure, Job, Wish, desk, wish_of
 from blender_addon.work.session import Engine, session
 from emoface_core.errors import InputError
 from emoface_core.worker.client import WorkerError
@@ -115,6 +115,32 @@ def test_another_emotion_is_chosen_after_the_bake(voice: Path) -> None:
     assert np.abs(angry - happy).max() > 5e-4
     bpy.ops.emoface.animate()
     assert np.abs(evaluated(face, 8) - angry).max() < 3e-4, "as a new bake would make it"
+
+
+def test_what_is_chosen_while_it_is_made_shows(voice: Path) -> None:
+    face = head_with(voice)
+    face.emoface.emotion = "happy"
+    job = Job(session.client(Engine()), face, wish_of(face, *operators.heard(bpy.context, face)))
+    face.emoface.emotion, face.emoface.intensity = "sad", 0.5
+    job.run()
+    assert ownership.record_of(face).emotion == "sad"
+    assert face[INTENSITY] == pytest.approx(0.5)
+    shown = evaluated(face, 8)
+    face.emoface.emotion = "calm"
+    assert np.abs(evaluated(face, 8) - shown).max() > 3e-4
+    face.emoface.emotion = "sad"
+    np.testing.assert_allclose(evaluated(face, 8), shown, atol=1e-6)
+
+
+def test_a_mixture_that_no_menu_has_stays_until_another_is_chosen(voice: Path) -> None:
+    face = head_with(voice)
+    (heard,) = operators.heard(bpy.context, face)
+    mixture = "happy=0.7,surprised=0.3"
+    Job(session.client(Engine()), face, Wish(heard, mixture, 1.0, 1.0)).run()
+    again = wish_of(face, heard)
+    assert (again.emotion, again.preference) == (mixture, 1.0)
+    face.emoface.emotion = "angry"
+    assert wish_of(face, heard).emotion == "angry"
 
 
 def test_a_sound_that_is_none_fails_with_a_sentence(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import bpy
 from bpy.types import Object
 
-from emoface_core.emotions import AUTO
+from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.files import text_or_file
 
-from ..control import presets, properties
+from ..control import live, presets, properties
 from ..curves.naming import INTENSITY, BakeRecord
 from ..layers import hosts, ownership
 from ..scene import casting, strips, target
@@ -73,6 +73,7 @@ def bake_all(
         record = Job(session.client(engine), take.face, take.wish).run(_Progress(f"{tag}{name}"))
         if job.intensity is not None:
             ownership.intensity_home(take.face)[INTENSITY] = job.intensity
+        _remember(take, job)
         made.append((name, record))
         kept = f"to be saved as {job.save}" if job.save else "not saved (give --save FILE.blend)"
         say(
@@ -134,6 +135,31 @@ def _wish(
         into={None: None, "nla": hosts.NLA, "action": hosts.ACTION}[job.into],
         eyes=None if job.preset and not job.eyes else job.eyes,
     )
+
+
+def _remember(take: Take, job: BakeJob) -> None:
+    """Let the panel show what was made, so that Animate Again makes the same.
+
+    A mixture of emotions, which no menu could show, is remembered by the bake itself.
+    """
+    choices, wish = take.face.emoface, take.wish
+    with live.held():  # it is on the face already
+        if wish.emotion in (AUTO, *EMOTIONS):
+            choices.emotion = wish.emotion
+        if wish.preference is not None:
+            choices.preference = wish.preference
+        choices.intensity = wish.intensity
+        if wish.into is not None:
+            choices.into = wish.into
+        if job.text:
+            choices.text_block, choices.text = None, " ".join(wish.heard.text.split())
+        if not wish.strips:
+            choices.source, choices.file = "FILE", str(wish.heard.path)
+            choices.first_frame = wish.heard.clip.first_frame
+            return
+        choices.source = "STRIP"
+        if choices.strip not in wish.strips:
+            choices.property_unset("strip")  # then it is what the face speaks already
 
 
 class _Progress:

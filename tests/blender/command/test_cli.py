@@ -19,7 +19,9 @@ from blender_addon.command.baking import choices_known
 from blender_addon.command.jobs import BakeJob
 from blender_addon.layers import hosts, ownership
 from blender_addon.scene import head_object
-from blender_addon.work.session import Engine
+from blender_addon.ui import operators
+from blender_addon.work.job import Job, Wish, wish_of
+from blender_addon.work.session import Engine, session
 from emoface_core.engine import animate as engine
 from emoface_core.errors import InputError
 
@@ -328,6 +330,49 @@ def test_a_preset_and_the_faces_own_choices(voice: Path, tmp_path: Path) -> None
         again = BakeJob(audio=str(voice), preset=str(preset), emotion="happy", intensity=1.2)
         assert baking.bake(again, Engine()).emotion == "happy"
         assert face["emoface_intensity"] == pytest.approx(1.2)
+
+
+def panel_again(face: bpy.types.Object) -> Wish:
+    """What Animate Again would make."""
+    return wish_of(face, *operators.heard(bpy.context, face))
+
+
+def test_the_panel_shows_what_was_asked_for_and_makes_it_again(
+    voice: Path, scene_file: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("produced\n the block", "utf-8")
+    options = ["--open", scene_file, "--audio", voice, "--start-frame", 7, "--emotion", "happy",
+               "--preference", 0.8, "--intensity", 0.5, "--into", "action", "--text", words,
+               "--save", tmp_path / "out.blend"]  # fmt: skip
+    assert cli.main([str(option) for option in options]) == 0
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out.blend"))
+    with choices_known():
+        face = bpy.data.objects["Ada"]
+        bpy.context.scene.emoface.face = face
+        choices = face.emoface
+        assert (choices.emotion, choices.text) == ("happy", "produced the block")
+        assert [choices.intensity, choices.preference] == pytest.approx([0.5, 0.8])
+        assert (choices.source, choices.first_frame) == ("FILE", 7)
+        assert choices.into == hosts.plays_in(face.data.shape_keys) == hosts.ACTION
+        shown = evaluated(face, 15)
+        again = panel_again(face)
+        assert again.heard.path == voice
+        Job(session.client(Engine()), face, again).run()
+        np.testing.assert_allclose(evaluated(face, 15), shown, atol=1e-6)
+        assert ownership.record_of(face).emotion == "happy"
+
+
+def test_the_panel_speaks_the_strips_of_the_command_again(duet_file: Path) -> None:
+    with choices_known():
+        face = bpy.data.objects["Ada"]
+        bpy.context.scene.emoface.face = face
+        face.emoface.source, face.emoface.file = "FILE", "elsewhere.wav"
+        face.emoface.strip = "hum"
+        baking.bake(BakeJob(strip="Ada_1", object="Ada"), Engine())
+        assert panel_again(face).strips == ("Ada_1",)
+        baking.bake(BakeJob(strip=("Ada_1", "Ada_2"), object="Ada"), Engine())
+        assert panel_again(face).strips == ("Ada_1", "Ada_2")
 
 
 def test_where_a_bake_plays(

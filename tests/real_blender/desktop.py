@@ -179,9 +179,21 @@ class Desktop:
         """Click into a field, and type over what stands in it."""
         self.push(wanted, **where)
         time.sleep(0.3)
-        self.press("ctrl+a")
+        self.press("ctrl+a", "BackSpace")
         self.type(text)
         self.press("Return")
+
+    def pick_file(self, name: str) -> None:
+        """A file by its name, in Blender's file browser, which a button has just opened."""
+        self.wait(lambda: self.ask("shows", area="FILE_BROWSER"), 20)
+        where = {"area": "FILE_BROWSER", "kind": "EXECUTE"}
+        left, top, width, height = self.area(**where)
+        self.click(left + 0.2 * width, top + 0.5 * height)
+        self.press("ctrl+a")
+        self.type(name)
+        self.press("Return")
+        self.push("file.execute", across=0.92, **where)
+        self.wait(lambda: not self.ask("shows", area="FILE_BROWSER"), 20)
 
     def press(self, *keys: str) -> None:
         """Keys, one after the other, by their names in X."""

@@ -130,6 +130,7 @@ def set_the_scene():
         bpy.data.objects.remove(obj)
     scene = window().scene
     scene.render.fps = 25
+    scene.sequence_editor_clear()
     editor = scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     strips.new_sound("voice", str(HERE / "voice.flac"), 1, 11)
@@ -184,6 +185,11 @@ def keys_of(name):
     return [len(keys.key_blocks) if keys else 0, plays or ""]
 
 
+def visible():
+    """The names of all objects that the view shows."""
+    return [o.name for o in window().scene.objects if o.visible_get()]
+
+
 def on_screen(name):
     """Where an object's middle is in the 3D view, in pixels from its lower left corner."""
     space = place("VIEW_3D", "WINDOW")["area"].spaces.active
@@ -202,9 +208,71 @@ def selected():
     return [active.name if active else "", *chosen]
 
 
+def shows(area):
+    """Whether an editor is on the screen."""
+    screens = [home.screen for home in bpy.context.window_manager.windows]
+    return any(found.type == area for screen in screens for found in screen.areas)
+
+
+def proposed():
+    """The name that stands in the file browser's field."""
+    return place("FILE_BROWSER", "WINDOW")["area"].spaces.active.params.filename
+
+
+def said():
+    """What Blender has reported last, as its Info editor has it."""
+    area = place("OUTLINER", "WINDOW")["area"]
+    area.type = "INFO"
+    with bpy.context.temp_override(**place("INFO", "WINDOW")):
+        bpy.ops.info.select_all(action="SELECT")
+        bpy.ops.info.report_copy()
+    area.type = "OUTLINER"
+    reports = bpy.context.window_manager.clipboard.splitlines()
+    return next((line for line in reversed(reports) if not line.startswith("bpy.")), "")
+
+
 def presets():
     kept = importlib.import_module(f"{addon}.control.presets")
     return [path.stem for path in kept.saved()]
+
+
+def select_strips(names):
+    """As a click on them in the sequencer does."""
+    editor = window().scene.sequence_editor
+    for strip in editor.strips if hasattr(editor, "strips") else editor.sequences:
+        strip.select = strip.name in names
+
+
+def add_my_action(name):
+    """An Action of the artist's own on a face's shape keys, active as after keying one of them."""
+    keys = bpy.data.objects[name].data.shape_keys
+    keys.animation_data.action = bpy.data.actions.new("My Action")
+    bpy.ops.ed.undo_push(message="My own Action")
+
+
+def push_my_action_down(name):
+    """As Push Down in the NLA editor does."""
+    data = bpy.data.objects[name].data.shape_keys.animation_data
+    action, data.action = data.action, None
+    data.nla_tracks.new().strips.new(action.name, 1, action)
+    bpy.ops.ed.undo_push(message="Push Down")
+
+
+def link_a_character():
+    """The head as from another file, all of it overridden; what was here of it is gone."""
+    scene = window().scene
+    path = str(HERE / "character.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path, copy=True)
+    for obj in list(bpy.data.objects):
+        bpy.data.objects.remove(obj)
+    with bpy.data.libraries.load(path, link=True) as (there, wanted):
+        wanted.collections = there.collections[:1]
+    (linked,) = wanted.collections
+    scene.collection.children.link(linked)
+    linked.override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    scene.collection.children.unlink(linked)
+    scene.emoface.face = next(o for o in scene.objects if o.type == "MESH" and not o.parent)
+    bpy.ops.ed.undo_push(message="A character is linked")
 
 
 def show_the_face():

@@ -21,6 +21,8 @@ from .programs import Program
 SIZE = (1400, 900)
 STEP = 13  # pixels between two looks, at interface scale 1
 FIELD, SMALL, EDGE = 0.62, 0.76, 0.84  # of the sidebar's width: fields, small buttons, the last
+# What has no path that Blender could copy: a right click on it must tell what it is.
+IN_PREFERENCES = ("EmoFacePreferences.", "PreferencesSystem.")
 # Keys by their place on a PC's keyboard. By its name xdotool would press F12 with Alt held, which
 # is another command: keyboard maps from xkb-data 2.48 on list Alt beside a function key's levels.
 PLACES = {"F12": "96"}
@@ -54,6 +56,7 @@ class Desktop:
         self.blender = self._start(*command)
         self.scale = self.ask("state", seconds=120)["scale"]
         self.ask("watch_panels")
+        self.ask("watch_menus")
         return self
 
     def __exit__(
@@ -142,10 +145,10 @@ class Desktop:
         time.sleep(0.1)
         self.state()  # Blender has heard it
 
-    def choose(self, path: str, letter: str, value: str) -> None:
+    def choose(self, path: str, letter: str, value: str, **where: str) -> None:
         """An item of a menu: press, the item's underlined letter, release."""
         for patience in (0.7, 1.5, 3.0):  # until the menu is drawn, on a machine that is busy
-            x, y = self.find(path)
+            x, y = self.find(path, **where)
             self.hover(x + 2, y + 1)
             time.sleep(0.3)
             self._do("mousedown 1")
@@ -204,6 +207,8 @@ class Desktop:
 
     def type(self, text: str) -> None:
         """Text, letter by letter."""
+        if not text:
+            return
         self._do(f"type --delay 30 {json.dumps(text)}")
         self.state()
 
@@ -275,15 +280,17 @@ class Desktop:
         step = STEP * self.scale
         heights = [top + (number + 0.5) * step for number in range(int(height / step))]
         heights = [y for y in heights if y >= below - step]
-        if wanted.startswith("bpy."):  # there is but one of it: as one reads, on from the last
+        alone = wanted.startswith("bpy.") or area == "PREFERENCES"
+        if alone:  # there is but one of it: as one reads, on from the last
             heights.sort(key=lambda y: (y < self._last - step, y))
         seen: list[tuple[float, str]] = []
         for y in heights:
-            self.hover(x, y)
-            here = self.ask("hover", area=area, kind=kind)
+            here = self._under(wanted, x, y, area, kind)
             if seen and wanted in seen[-1][1] and here != seen[-1][1]:
                 break
             seen.append((y, here))
+            if alone:
+                self._known[here, x] = y
         coarse = next((y for y, name in seen if wanted in name), None)
         if coarse is None:
             return list(dict.fromkeys(name for _, name in seen if name))
@@ -295,8 +302,18 @@ class Desktop:
 
     def _is_at(self, wanted: str, x: float, y: float, area: str, kind: str) -> bool:
         """Whether a button is still where it was seen last."""
+        return wanted in self._under(wanted, x, y, area, kind)
+
+    def _under(self, wanted: str, x: float, y: float, area: str, kind: str) -> str:
+        """What the button there does, "" if there is none."""
         self.hover(x, y)
-        return wanted in self.ask("hover", area=area, kind=kind)
+        name = self.ask("hover", area=area, kind=kind)
+        if name or not wanted.startswith(IN_PREFERENCES):
+            return name
+        self._do("click 3")
+        name = self.ask("menu_opened")
+        self.press("Escape")
+        return name
 
     def push(self, wanted: str, across: float = FIELD, **where: Any) -> None:
         """Find a button and press it."""
@@ -348,6 +365,15 @@ class Desktop:
     def _open_panels(self) -> set[str]:
         self.ask("look_again")
         return set(self.wait(lambda: self.ask("open_panels"), 10))
+
+    def resize(self, scale: float) -> None:
+        """Draw the interface in another size, as Resolution Scale of the preferences does."""
+        self.ask("set_scale", scale=scale)
+        self.wait(lambda: self.state()["scale"] == scale, 20)
+        time.sleep(2)  # for all of it to be drawn
+        self.scale = scale
+        self._known.clear()
+        self._headings.clear()
 
     def picture(self, path: Path) -> Path:
         """What the screen shows, as a PNG."""

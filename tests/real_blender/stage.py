@@ -60,6 +60,26 @@ def hover(area="VIEW_3D", kind="UI"):
     return ""
 
 
+menus = []
+
+
+def watch_menus():
+    """Remember which button's own menu is opened: preferences have no path that could be copied."""
+    bpy.types.UI_MT_button_context_menu.append(remember_button)
+
+
+def remember_button(self, context):
+    if prop := getattr(context, "button_prop", None):
+        menus.append(f"{type(context.button_pointer).__name__}.{prop.identifier}")
+
+
+def menu_opened():
+    """The property whose menu has been opened since the last question, "" if none has."""
+    said = menus[-1] if menus else ""
+    menus.clear()
+    return said
+
+
 def tab(area="VIEW_3D"):
     return place(area, "UI")["region"].active_panel_category
 
@@ -88,6 +108,8 @@ def watch_panels():
             draws.append((panel, panel.draw))
             draws.append((panel, getattr(panel, "draw_header", panel.draw)))
             panel.draw = remembering(name, panel.draw)
+    dialog = bpy.types.EMOFACE_OT_make_environment
+    dialog.draw = remembering(dialog.__name__, dialog.draw)
 
 
 def remembering(name, draw):
@@ -108,6 +130,13 @@ def open_panels():
     return sorted(open_now)
 
 
+PREFERENCES = {
+    "EmoFacePreferences": lambda: importlib.import_module(f"{addon}.installed").preferences(),
+    "PreferencesSystem": lambda: bpy.context.preferences.system,
+    "Preferences": lambda: bpy.context.preferences,
+}
+
+
 def value(path):
     """A property, by the path that hovering it shows."""
     found = look_up(path)
@@ -116,6 +145,9 @@ def value(path):
 
 def look_up(path):
     """`bpy.data.objects["A"].emoface` and the like, without evaluating code."""
+    owner, _, name = path.partition(".")
+    if owner in PREFERENCES:
+        return getattr(PREFERENCES[owner](), name)
     if not path.startswith("bpy.data."):
         raise ValueError(path)
     collection, _, rest = path.removeprefix("bpy.data.").partition("[")
@@ -319,8 +351,9 @@ def show_scene():
 
 def set_scale(scale):
     bpy.context.preferences.view.ui_scale = scale
-    for area in window().screen.areas:
-        area.tag_redraw()
+    for home in bpy.context.window_manager.windows:
+        for area in home.screen.areas:
+            area.tag_redraw()
 
 
 def clipboard():
@@ -409,6 +442,72 @@ def drawn():
             if not hasattr(panel, "poll") or panel.poll(bpy.context):
                 draw(SimpleNamespace(layout=seen), bpy.context)
     return sorted(seen.names)
+
+
+class Page(Drawn):
+    """In the place of a layout of the preferences: remembers fields, buttons and texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def prop(self, data, name, **_):
+        self.names.add(name)
+
+    def operator(self, name, text="", **_):
+        self.names.add(name)
+        self.said.append(text)
+        return SimpleNamespace()
+
+    def label(self, text, **_):
+        self.said.append(text)
+
+    def progress(self, text, **_):
+        self.said.append(text)
+
+
+class OnPage:
+    """A class that draws, with another layout."""
+
+    def __init__(self, drawing):
+        self.layout, self._drawing = Page(), drawing
+
+    def __getattr__(self, name):
+        return getattr(self._drawing, name)
+
+
+def page():
+    """The fields and buttons of our preferences as they are drawn now, and the texts in order."""
+    chosen = importlib.import_module(f"{addon}.installed").preferences()
+    drawing = OnPage(chosen)
+    with bpy.context.temp_override(**place("PREFERENCES", "WINDOW")):
+        type(chosen).draw(drawing, bpy.context)
+    return {"names": sorted(drawing.layout.names), "said": drawing.layout.said}
+
+
+def dialog():
+    """What the dialog says that asks before an environment is made."""
+    operator = bpy.types.EMOFACE_OT_make_environment
+    drawing = OnPage(operator)
+    operator.draw(drawing, bpy.context)
+    return drawing.layout.said
+
+
+def refusal(operator):
+    """Why a button of ours is grey, which its tooltip says."""
+    return getattr(bpy.types, operator).disabled_reason(bpy.context)
+
+
+def making():
+    """How the making of the environment stands, and what its folder holds."""
+    made = importlib.import_module(f"{addon}.ui.workshop").workshop.making
+    environment = importlib.import_module(f"{addon}.work.environment")
+    chosen = importlib.import_module(f"{addon}.installed").preferences()
+    return {
+        "state": made.state if made else "",
+        "text": made.text if made else "",
+        "folder": environment.state_of(chosen.environment_folder()),
+    }
 
 
 def markers():

@@ -94,6 +94,11 @@ def intensity(description: str, **more: Any) -> Any:
     )
 
 
+def frames(name: str, description: str) -> Any:
+    """A length on the timeline."""
+    return chosen(IntProperty, name, description, min=0, max=100000, soft_max=500, default=0)
+
+
 def ease(description: str, default: int, usual: int, **more: Any) -> Any:
     """In how many frames a change comes in; `usual` is as far as the slider goes."""
     return chosen(

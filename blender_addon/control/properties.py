@@ -96,6 +96,14 @@ class EmoFaceChoices(PropertyGroup):
         "Strength of the emotion: 0 is speech alone, above 1 exaggerates. After the bake it "
         "can still be changed and keyed"
     )
+    feel_before: kinds.frames(
+        "Feel Before", "Frames before the sound in which the face feels already. For a new bake"
+    )
+    feel_after: kinds.frames(
+        "Feel After",
+        "Frames after the sound in which the face goes on feeling, by its cues: for a listener, or "
+        "a reaction. For a new bake",
+    )
     cues: CollectionProperty(
         type=EmoFaceCue,
         description="What the face feels from which frame on",

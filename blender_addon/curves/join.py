@@ -12,13 +12,13 @@ from emoface_core.easing import smoothstep
 from emoface_core.errors import InputError
 from emoface_core.layers import BakeLayers
 
-from .plan import EASE_SECONDS
+from .plan import EASE_SECONDS, FEELING_SECONDS
 from .timing import Clip
 
 Floats = NDArray[np.float32]
 
-# A feeling lasts over a pause between two lines; over a longer one the face comes to rest.
-PAUSE_SECONDS = 2.0
+PAUSE_SECONDS = 2.0  # between two lines: so long a feeling may take to become the next
+_LONGEST_SECONDS = 60.0  # for so long a face that is silent between two lines goes on feeling
 
 
 def check_apart(clips: Sequence[tuple[str, Clip]]) -> None:
@@ -36,33 +36,57 @@ def check_apart(clips: Sequence[tuple[str, Clip]]) -> None:
             )
 
 
+def felt_around(clips: Sequence[Clip], before: int, after: int) -> list[Clip]:
+    """The clips of a face in the order of the timeline, with the frames in which it only feels.
+
+    `before` the first and `after` the last of them, and in the pauses between, but for what the
+    change from one feeling to the next takes. The clips must not overlap.
+    """
+    felt = []
+    for number, clip in enumerate(clips):
+        following = clips[number + 1] if number + 1 < len(clips) else None
+        if following is None or clip.frames is None:
+            silent = after
+        else:
+            pause = following.first_frame - clip.first_frame - clip.frames
+            most = round(_LONGEST_SECONDS * clip.fps)
+            silent = min(max(0, pause - round(PAUSE_SECONDS * clip.fps)), most)
+        felt.append(replace(clip, before=0 if number else before, after=silent))
+    return felt
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One sound's animation, and where it is heard."""
+    """One sound's animation, and where it is heard and felt."""
 
     name: str
     clip: Clip
     layers: BakeLayers
+
+    @property
+    def first_frame(self) -> int:
+        """Of the animation."""
+        return self.clip.felt_from
 
 
 def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
     """One animation from several of the same face, with the place of the whole.
 
     `parts` must be of the same mesh and rate; keys of the same name are one key. Between two
-    sounds the mouth comes to rest and the feeling stays, or rests too if the pause is long.
+    sounds the mouth comes to rest and the feeling stays, or rests too if the pause is very long.
     InputError if two of them overlap.
     """
     if len(parts) == 1:
         return parts[0].clip, parts[0].layers
-    parts = sorted(parts, key=lambda part: part.clip.first_frame)
-    check_apart([(p.name, replace(p.clip, frames=p.layers.frames)) for p in parts])
-    first, fps = parts[0].clip.first_frame, parts[0].clip.fps
-    starts = [part.clip.first_frame - first for part in parts]
+    parts = sorted(parts, key=lambda part: part.first_frame)
+    check_apart([(p.name, Clip(p.first_frame, 0.0, p.layers.frames, p.clip.fps)) for p in parts])
+    first, fps = parts[0].first_frame, parts[0].clip.fps
+    starts = [part.first_frame - first for part in parts]
     every = [part.layers for part in parts]
     frames = starts[-1] + every[-1].frames
     speech_keys, speech_basis = _keys([(x.speech_keys, x.speech_basis) for x in every])
     emotion_keys, emotion_basis = _keys([(x.emotion_keys, x.emotion_basis) for x in every])
-    ease = max(1, round(EASE_SECONDS * fps))
+    ease, calm = (max(1, round(seconds * fps)) for seconds in (EASE_SECONDS, FEELING_SECONDS))
     pause = round(PAUSE_SECONDS * fps)
 
     def laid(name: str, ease: int, bridged: int) -> Floats:
@@ -84,7 +108,7 @@ def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
         emotion_keys=emotion_keys,
         emotion_basis=emotion_basis,
         emotion_curves=_laid(
-            spread("emotion_curves", "emotion_keys", emotion_keys), starts, ease, pause
+            spread("emotion_curves", "emotion_keys", emotion_keys), starts, calm, pause
         ),
         emotion_weights=laid("emotion_weights", frames, frames),
         voice_weights=laid("voice_weights", frames, frames),
@@ -99,7 +123,9 @@ def join(parts: Sequence[Part]) -> tuple[Clip, BakeLayers]:
         word_end=later("word_end"),
         word_fit=np.concatenate([x.word_fit for x in every]),
     )
-    return Clip(first, 0.0, frames, fps), joined
+    before, after = parts[0].clip.before, parts[-1].clip.after
+    heard = frames - before - after
+    return Clip(first + before, 0.0, heard, fps, before, after), joined
 
 
 def _keys(parts: Sequence[tuple[tuple[str, ...], Floats]]) -> tuple[tuple[str, ...], Floats]:

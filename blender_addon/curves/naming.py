@@ -83,7 +83,7 @@ class BakeRecord:
     sound: str
     emotion: str
     preference: float | None
-    first_frame: int  # of the sound
+    first_frame: int  # of the sound, or from where on the face feels
     frames: int
     fps: float
     frame_keys: int  # key frames in all curves together
@@ -91,15 +91,17 @@ class BakeRecord:
     scale: float = 1.0  # of the mesh: its units per metre
     home: str = ""  # the scene whose sequencer holds the strips
     strips: tuple[str, ...] = ()  # that are spoken, in the order of the timeline
+    before: int = 0  # of `frames`, in which the face only feels
+    after: int = 0
 
     @property
     def last_frame(self) -> int:
-        """Of the sound."""
+        """Of the sound, or to where the face feels."""
         return self.first_frame + self.frames - 1
 
     @property
     def span(self) -> str:
-        """The sound's frames, for a person."""
+        """Its frames, for a person."""
         return f"{self.first_frame}–{self.last_frame}"
 
     def to_json(self) -> str:

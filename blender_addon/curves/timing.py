@@ -12,18 +12,26 @@ class Clip:
     """A part of a sound on the timeline.
 
     `first_frame` is the scene frame at which second `start` of the sound is heard; `frames` of it
-    are heard (None: to the sound's end), at `fps` frames a second.
+    are heard (None: to the sound's end), at `fps` frames a second. `before` and `after` are frames
+    around these in which the face is silent, but feels already, or still.
     """
 
     first_frame: int
     start: float
     frames: int | None
     fps: float
+    before: int = 0
+    after: int = 0
 
     @property
     def seconds(self) -> float | None:
         """How long it is heard; None: to the sound's end."""
         return None if self.frames is None else self.frames / self.fps
+
+    @property
+    def felt_from(self) -> int:
+        """The scene frame at which the face begins to feel."""
+        return self.first_frame - self.before
 
 
 def clip_of_strip(

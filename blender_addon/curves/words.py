@@ -47,8 +47,8 @@ def words_of(layers: BakeLayers, clip: Clip) -> list[Word]:
     )  # fmt: skip
     words = []
     for text, phones, start, end, fit in found:
-        first = clip.first_frame + round(float(start) * layers.fps)
-        last = max(first, clip.first_frame + round(float(end) * layers.fps) - 1)
+        first = clip.felt_from + round(float(start) * layers.fps)
+        last = max(first, clip.felt_from + round(float(end) * layers.fps) - 1)
         words.append(Word(text, phones, first, last, float(fit)))
     return words
 

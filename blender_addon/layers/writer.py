@@ -91,6 +91,8 @@ def write_bake(
         scale=plan.scale,
         home=source.home,
         strips=source.strips,
+        before=plan.before,
+        after=plan.after,
     )
     key[RECORD] = record.to_json()
     _add_curves(obj, plan, names, into)

@@ -18,6 +18,9 @@ from ..layers import hosts, ownership, writer
 from . import lists
 from .explained import Explained
 from .sidebar import FacePanel, values
+from .text import message
+
+FEEL_ON = "Raise Feel After and press Animate Again."
 
 
 def _cue(context: Context) -> Any:
@@ -42,6 +45,15 @@ def rule_at(choices: Any, frame: int) -> str:
     later = [other.frame for other in choices.cues if other.frame > frame]
     until = f" to {min(later) - 1}" if later else ""
     return f"Emotion by cues: {felt} from frame {cue.frame}{until}"
+
+
+def unfelt(face: Object, cue: Any) -> str:
+    """That a cue shows nothing, as it lies after all that a baked face feels; "" if it shows."""
+    record = ownership.record_of(face)
+    if record is None:
+        return ""
+    last = record.last_frame + round(hosts.offset(face.data.shape_keys, "emotion"))
+    return "" if cue.frame <= last else f"The face feels nothing after frame {last}."
 
 
 class EMOFACE_OT_add_cue(Explained, Operator):
@@ -245,6 +257,11 @@ class EMOFACE_PT_cues(FacePanel, Panel):
         cue = lists.selected(choices, "cue")
         if cue is not None:
             draw_cue(layout, cue)
+            if said := unfelt(chosen_face(context), cue):
+                message(layout, context, said, FEEL_ON, icon="INFO")
+        column = values(layout)
+        column.prop(choices, "feel_before")
+        column.prop(choices, "feel_after")
 
 
 def draw_cue(layout: UILayout, cue: Any) -> None:

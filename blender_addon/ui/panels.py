@@ -8,11 +8,11 @@ from emoface_core.errors import EmoFaceError
 from emoface_core.face.topology import FLAME_VERTICES
 
 from .. import compat
-from ..control import live
+from ..control import live, speaking
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH, BakeRecord
 from ..layers import ownership
-from ..scene import linked, strips, target
+from ..scene import linked, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
 from . import cue_tools, operators, progress
@@ -114,11 +114,11 @@ def draw_sound(layout: UILayout, context: Context, face: Object) -> None:
 
 def _automatic_strip(context: Context, face: Object) -> str:
     """What an empty field stands for."""
-    home = compat.sequencer_scene(context)
     try:
-        return strips.choose(home, operators.wanted_strip(face, home)).name
-    except EmoFaceError:
+        _, (first, *others) = speaking.strips_of(face, compat.sequencer_scene(context))
+    except EmoFaceError:  # the button says what it is
         return "Choose a sound"
+    return f"{first.name} and {len(others)} more" if others else first.name
 
 
 def draw_emotion(
@@ -130,6 +130,9 @@ def draw_emotion(
     rule = cue_tools.rule_at(choices, context.scene.frame_current)
     if rule:  # the emotion that was chosen here is not the one that shows
         message(column, context, rule, "", icon="KEYFRAME_HLT")
+        cue = cue_tools.cue_at(choices, context.scene.frame_current)
+        if said := cue_tools.unfelt(face, cue):
+            message(column, context, said, cue_tools.FEEL_ON, icon="INFO")
     else:
         column.prop(choices, "emotion")
         if choices.emotion != AUTO:
@@ -157,8 +160,8 @@ def draw_button(
     row.scale_y = 1.6
     again = record is not None
     text = "Animate Again" if again else "Animate from Audio"
-    if strips_again := operators.repeated(face):
-        text += f" ({len(strips_again)} Strips)"
+    if (count := len(speaking.repeated(face))) > 1:
+        text += f" ({count} Strips)"
     row.operator("emoface.animate", text=text, icon="FILE_REFRESH" if again else "PLAY")
     reason = operators.EMOFACE_OT_animate.disabled_reason(context)
     if reason:

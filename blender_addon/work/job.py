@@ -7,7 +7,7 @@ replaced it, so the face is looked up again when it is time to write.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import bpy
@@ -20,7 +20,7 @@ from emoface_core.worker.protocol import Hello, Progress
 
 from ..control import live, words
 from ..curves.cues import Feeling
-from ..curves.join import Part, check_apart, join
+from ..curves.join import Part, check_apart, felt_around, join
 from ..curves.naming import BakeRecord
 from ..curves.plan import plan_bake
 from ..layers import gaze_layer, hosts, ownership
@@ -51,6 +51,8 @@ class Wish:
     more: tuple[Heard, ...] = ()  # what else the face speaks, at other places of the timeline
     eyes: bool | None = None  # whether it shall blink and look about; None: as chosen for it
     into: hosts.Into | None = None  # where it shall play; None: as chosen for it
+    before: int | None = None  # frames before the sound in which it feels; None: as chosen for it
+    after: int | None = None
 
     @property
     def sounds(self) -> tuple[Heard, ...]:
@@ -123,6 +125,10 @@ class Job:
         if said := hosts.problem(obj.data.shape_keys, self._into(obj)):
             raise InputError(said)
         check_apart([(heard.label, heard.clip) for heard in self._sounds])
+        clips = felt_around([heard.clip for heard in self._sounds], *self._around(obj))
+        self._sounds = tuple(
+            replace(heard, clip=clip) for heard, clip in zip(self._sounds, clips, strict=True)
+        )
         self._parts: list[Part] = []
         _let_go(client)
         self._submit()
@@ -131,6 +137,16 @@ class Job:
         if self.wish.into is None and hasattr(obj, "emoface"):
             return obj.emoface.into
         return self.wish.into or hosts.NLA
+
+    def _around(self, obj: Object) -> tuple[int, int]:
+        """Frames before and after all sounds in which the face feels."""
+        chosen = getattr(obj, "emoface", None)
+        before, after = self.wish.before, self.wish.after
+        if before is None:
+            before = chosen.feel_before if chosen else 0
+        if after is None:
+            after = chosen.feel_after if chosen else 0
+        return before, after
 
     def _submit(self) -> None:
         """Hand the next sound to the worker."""
@@ -142,6 +158,8 @@ class Job:
             preference=self.wish.preference,
             start=heard.clip.start,
             duration=heard.clip.seconds,
+            before=heard.clip.before / heard.clip.fps,
+            after=heard.clip.after / heard.clip.fps,
             volume=heard.volume,
             text=heard.text,
             neutral=self._neutral.vertices,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blender_addon.curves.join import PAUSE_SECONDS, Part, check_apart, join
+from blender_addon.curves.join import PAUSE_SECONDS, Part, check_apart, felt_around, join
 from blender_addon.curves.timing import Clip
 from emoface_core.errors import InputError
 from emoface_core.layers import BakeLayers
@@ -87,3 +87,26 @@ def test_two_at_once_are_refused_by_name() -> None:
     check_apart([("a", Clip(1, 0, 30, FPS)), ("b", Clip(31, 0, None, FPS))])
     with pytest.raises(InputError, match="“a” and “b”"):
         check_apart([("b", Clip(5, 0, 9, FPS)), ("a", Clip(1, 0, 30, FPS))])
+
+
+def test_a_face_goes_on_feeling_between_its_lines() -> None:
+    """But for the time that the next feeling takes to come; before and after as it is told."""
+    near, far = Clip(10, 0.0, 20, FPS), Clip(60, 0.0, 40, FPS)
+    much, last = Clip(400, 0.0, 10, FPS), Clip(10_000, 0.0, None, FPS)
+    felt = felt_around([near, far, much, last], 8, 12)
+    pause = round(PAUSE_SECONDS * FPS)
+    assert [(clip.before, clip.after) for clip in felt] == [
+        (8, 0),  # 30 frames are bridged
+        (0, 300 - pause),
+        (0, 60 * round(FPS)),  # a minute is enough
+        (0, 12),
+    ]
+    assert [replace(clip, before=0, after=0) for clip in felt] == [near, far, much, last]
+
+
+def test_what_is_felt_around_is_part_of_the_whole() -> None:
+    one, two = part("one", 11, 30), part("two", 101, 40)
+    around = replace(one, clip=replace(one.clip, first_frame=19, frames=22, before=8))
+    clip, whole = join([around, replace(two, clip=replace(two.clip, frames=35, after=5))])
+    assert (clip.felt_from, clip.first_frame, clip.after, whole.frames) == (11, 19, 5, 130)
+    assert clip.frames == 130 - 8 - 5

@@ -12,7 +12,7 @@ from blender_addon.control.properties import chosen_face
 from blender_addon.curves.naming import INTENSITY
 from blender_addon.layers import ownership, writer
 from blender_addon.scene.strips import heard_of_file
-from blender_addon.ui import operators
+from blender_addon.ui import cue_tools, operators
 from blender_addon.ui.text import wrap
 from blender_addon.work import report
 from blender_addon.work.job import Failure, Job, Wish, desk, wish_of
@@ -141,6 +141,28 @@ def test_a_mixture_that_no_menu_has_stays_until_another_is_chosen(voice: Path) -
     assert (again.emotion, again.preference) == (mixture, 1.0)
     face.emoface.emotion = "angry"
     assert wish_of(face, heard).emotion == "angry"
+
+
+def test_a_face_feels_before_and_after_the_sound_by_its_cues(voice: Path) -> None:
+    face = head_with(voice)
+    face.emoface.emotion = "happy"
+    bpy.ops.emoface.animate()
+    last = ownership.record_of(face).last_frame
+    spoken = evaluated(face, 8)
+    cue = face.emoface.cues.add()
+    cue.frame, cue.emotion = last + 30, "angry"
+    assert cue_tools.unfelt(face, cue) == f"The face feels nothing after frame {last}."
+    face.emoface.feel_before, face.emoface.feel_after = 20, 60
+    bpy.ops.emoface.animate()
+    record = ownership.record_of(face)
+    assert (record.first_frame, record.last_frame) == (1 - 20, last + 60)
+    assert cue_tools.unfelt(face, cue) == ""
+    assert np.abs(evaluated(face, 8) - spoken).max() < 1e-3, "what is said is the same"
+    rest = evaluated(face, -500)
+    before, after, reaction = (evaluated(face, frame) for frame in (-15, last + 10, last + 55))
+    assert np.abs(before - rest).max() > 3e-3
+    assert np.abs(after - rest).max() > 3e-3
+    assert np.abs(reaction - after).max() > 3e-3
 
 
 def test_a_sound_that_is_none_fails_with_a_sentence(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 """The sounds of a sequencer, and what is heard of each: trim, offset, mute, metas, packed files."""
 
 import hashlib
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from emoface_core.errors import InputError
 
 from .. import compat
 from ..curves.timing import Clip, clip_of_strip, frames_per_second
+from . import decoding
 
 _ENDLESS = 1 << 30
 
@@ -55,8 +55,20 @@ def sound_strips(scene: Scene) -> list[SoundStrip]:
     return sorted(found, key=lambda sound: (compat.strip_times(sound.strip).left, sound.name))
 
 
-def _walk(owner: Any, left: int, right: int, muted_by: str) -> Iterator[SoundStrip]:
+def named(scene: Scene, names: Collection[str]) -> dict[str, SoundStrip]:
+    """The sound strips of these names, as far as a scene has them. Quick, among hundreds too."""
+    if scene.sequence_editor is None:
+        return {}
+    found = _walk(scene.sequence_editor, -_ENDLESS, _ENDLESS, "", names)
+    return {sound.name: sound for sound in found}
+
+
+def _walk(
+    owner: Any, left: int, right: int, muted_by: str, names: Collection[str] | None = None
+) -> Iterator[SoundStrip]:
     for strip in compat.top_strips(owner):
+        if names is not None and strip.type != "META" and strip.name not in names:
+            continue
         mute = muted_by or ("the strip itself" if strip.mute else "")
         known = strip.channel < len(owner.channels)
         channel = owner.channels[strip.channel].name if known else ""
@@ -65,7 +77,7 @@ def _walk(owner: Any, left: int, right: int, muted_by: str) -> Iterator[SoundStr
         if strip.type == "META":
             start, end = compat.meta_bounds(strip)
             inner = f"its meta strip “{strip.name}”" if strip.mute else mute
-            yield from _walk(strip, max(left, start), min(right, end), inner)
+            yield from _walk(strip, max(left, start), min(right, end), inner, names)
         elif strip.type == "SOUND":
             yield SoundStrip(strip, left, right, mute, channel)
 
@@ -159,10 +171,11 @@ def _volume(strip: Any, home: Scene, clip: Clip) -> float:
 
 
 def heard_of_strip(sound: SoundStrip, home: Scene, target: Scene) -> Heard:
-    """As `check`, with the file: on disk, or unpacked into the temporary folder."""
+    """As `check`, with the file: on disk, or unpacked or decoded into the temporary folder."""
     clip = check(sound, home, target)
     volume = _volume(sound.strip, home, clip)
-    return Heard(_sound_file(sound.strip.sound), clip, volume, sound.name, home.name)
+    path, clip = decoding.readable(_sound_file(sound.strip.sound), clip)
+    return Heard(path, clip, volume, sound.name, home.name)
 
 
 def heard_of_file(filepath: str, scene: Scene, first_frame: int) -> Heard:
@@ -172,7 +185,8 @@ def heard_of_file(filepath: str, scene: Scene, first_frame: int) -> Heard:
     path = Path(bpy.path.abspath(filepath))
     if not path.is_file():
         raise InputError(f"There is no file “{path}”.", "Choose another one.")
-    return Heard(path, Clip(first_frame, 0.0, None, scene_rate(scene)), 1.0, path.name)
+    wav, clip = decoding.readable(path, Clip(first_frame, 0.0, None, scene_rate(scene)))
+    return Heard(wav, clip, 1.0, path.name)
 
 
 def _sound_file(sound: Any) -> Path:
@@ -190,8 +204,7 @@ def _unpack(sound: Any) -> Path:
     """Write a packed sound to the temporary folder, once for the same bytes."""
     data = bytes(sound.packed_file.data)
     digest = hashlib.sha256(data).hexdigest()[:16]
-    folder = Path(bpy.app.tempdir or tempfile.gettempdir())
-    path = folder / f"emoface-{digest}{Path(bpy.path.basename(sound.filepath)).suffix}"
+    path = decoding.temporary_folder() / f"emoface-{digest}{Path(bpy.path.basename(sound.filepath)).suffix}"
     if not path.is_file() or path.stat().st_size != len(data):
         path.write_bytes(data)
     return path

@@ -3,18 +3,17 @@
 
 from typing import ClassVar
 
-import bpy
-from bpy.types import Context, Event, Object, Operator, Scene
+from bpy.types import Context, Event, Object, Operator
 
 from emoface_core.errors import EmoFaceError, InputError
 
 from .. import compat
-from ..control import live, words
+from ..control import live, speaking, words
 from ..control.properties import chosen_face, usable_face
 from ..curves.join import check_apart
 from ..layers import ownership
 from ..scene import head_object, strips, target
-from ..scene.strips import Heard, SoundStrip
+from ..scene.strips import Heard
 from ..work import report
 from ..work.job import Job, desk, wish_of
 from ..work.session import chosen_engine, session
@@ -31,7 +30,7 @@ def check_sounds(context: Context, face: Object) -> None:
         if not choices.file:
             raise InputError("No sound file is chosen.", "Choose one.")
         return
-    home, sounds = _chosen_strips(context, face)
+    home, sounds = speaking.strips_of(face, compat.sequencer_scene(context))
     clips = [(sound.name, strips.check(sound, home, context.scene)) for sound in sounds]
     check_apart(clips)
 
@@ -41,49 +40,8 @@ def heard(context: Context, face: Object) -> list[Heard]:
     choices = face.emoface
     if choices.source == "FILE":
         return [strips.heard_of_file(choices.file, context.scene, choices.first_frame)]
-    home, sounds = _chosen_strips(context, face)
+    home, sounds = speaking.strips_of(face, compat.sequencer_scene(context))
     return [strips.heard_of_strip(sound, home, context.scene) for sound in sounds]
-
-
-def repeated(face: Object) -> tuple[str, ...]:
-    """The strips that the face speaks together and would speak again; () if it is but one.
-
-    Another strip, chosen in the panel, takes their place.
-    """
-    record = ownership.record_of(face)
-    choices = face.emoface
-    if record is None or len(record.strips) < 2 or choices.source == "FILE":
-        return ()
-    return record.strips if not choices.strip or choices.strip in record.strips else ()
-
-
-def wanted_strip(face: Object, home: Scene) -> str:
-    """The one strip that is chosen, or that the face speaks already; "" leaves it to the sequencer.
-
-    Where two characters talk, the active strip is as often the other's.
-    """
-    record = ownership.record_of(face)
-    if face.emoface.strip or record is None or record.home != home.name or len(record.strips) != 1:
-        return str(face.emoface.strip)
-    there = {sound.name for sound in strips.sound_strips(home)}
-    return record.strips[0] if record.strips[0] in there else ""
-
-
-def _chosen_strips(context: Context, face: Object) -> tuple[Scene, list[SoundStrip]]:
-    """The strips that the face shall speak, and the scene they are in."""
-    home = compat.sequencer_scene(context)
-    names = repeated(face)
-    if not names:
-        return home, [strips.choose(home, wanted_strip(face, home))]
-    home = bpy.data.scenes.get(ownership.record_of(face).home, home)
-    there = {sound.name: sound for sound in strips.sound_strips(home)}
-    if gone := [name for name in names if name not in there]:
-        raise InputError(
-            f"“{face.name}” speaks {len(names)} strips, and “{gone[0]}” is gone from the sequencer "
-            f"of “{home.name}”.",
-            "Remove the bake, or list the strips anew.",
-        )
-    return home, [there[name] for name in names]
 
 
 class EMOFACE_OT_animate(Explained, Following, Operator):

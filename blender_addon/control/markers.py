@@ -7,6 +7,8 @@ from typing import Any
 import bpy
 from bpy.types import Object, Scene, TimelineMarker
 
+_LONGEST = 40  # bytes of a face's name in a marker's
+
 
 def show(obj: Object, cues: Iterable[Any] | None = None) -> None:
     """Make the markers of a face's cues, or of some of them, agree with them."""
@@ -38,7 +40,7 @@ def forget(obj: Object, cue: Any) -> None:
 
 def _is_another_face(obj: Object, name: str) -> bool:
     """Whether a marker is that of the face which this one was duplicated from."""
-    return not name.endswith(f" · {obj.name}") and any(
+    return not name.endswith(_of(obj.name)) and any(
         cue.marker == name
         for other in bpy.data.objects
         if other != obj
@@ -64,7 +66,19 @@ def moved(obj: Object, scene: Scene) -> list[tuple[Any, int]]:
 def label(cue: Any, face: str) -> str:
     """What a cue's marker is called."""
     name = "Voice" if cue.emotion == "auto" else cue.emotion.capitalize()
-    return f"{name} {cue.intensity:.0%} · {face}"
+    return f"{name} {cue.intensity:.0%}{_of(face)}"
+
+
+def _of(face: str) -> str:
+    """How a marker's name ends: Blender cuts it at 63 bytes, and so would find it no more.
+
+    A long name is shortened in its middle: faces that were duplicated differ at its end.
+    """
+    text = face.encode()
+    if len(text) > _LONGEST:
+        ends = text[: _LONGEST // 2].decode(errors="ignore"), text[-_LONGEST // 2 :]
+        face = f"{ends[0]}…{ends[1].decode(errors='ignore')}"
+    return f" · {face}"
 
 
 def _found(scene: Scene, names: list[str]) -> Iterator[TimelineMarker | None]:

@@ -103,6 +103,21 @@ def test_the_emotion_of_the_voice_becomes_cues(face: bpy.types.Object) -> None:
         bpy.ops.emoface.cues_of_voice()
 
 
+@pytest.mark.parametrize("name", ["Анна Сергеевна Каренина, вторая", "A" * 63])
+def test_a_long_name_leaves_no_marker_behind(face: bpy.types.Object, name: str) -> None:
+    face.name = name
+    face.emoface.show_markers = True
+    bpy.ops.emoface.add_cue()
+    (cue,) = face.emoface.cues
+    marks = bpy.context.scene.timeline_markers
+    for emotion in ("angry", "surprised", "calm"):
+        cue.emotion = emotion
+        assert [marker.name.split(" ")[0] for marker in marks] == [emotion.capitalize()]
+        assert marks[0].name[-3:] == name[-3:]
+    face.emoface.show_markers = False
+    assert not marks
+
+
 def test_markers_follow_the_cues_and_lead_them_if_asked(face: bpy.types.Object) -> None:
     scene = bpy.context.scene
     scene.timeline_markers.new("shot 2", frame=30)

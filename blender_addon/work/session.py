@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 import emoface_core
+from emoface_core.errors import InputError
 from emoface_core.worker.client import WorkerClient
 from emoface_core.worker.process import Launch
 
@@ -25,11 +26,16 @@ class Engine:
     device: str = "auto"
 
     def launch(self) -> Launch:
-        """How to start the worker."""
+        """How to start the worker. InputError if this Blender does not say where its Python is."""
         if self.python:
             # Another Python has packages of its own: ours, which lie beside `emoface_core`, are of
             # the wrong kind. The worker finds `emoface_core` itself, by where its own file is.
             return Launch(self.python, (), self.engine, self.device)
+        if sys.executable in {"", bpy.app.binary_path}:  # it would start another Blender
+            raise InputError(
+                "This Blender does not say where its Python is.",
+                "Name a Python that has onnxruntime and soundfile in the add-on's preferences.",
+            )
         homes = dict.fromkeys(_homes("emoface_core", "numpy", "onnxruntime", "soundfile", "cffi"))
         return Launch(sys.executable, tuple(homes), self.engine, self.device)
 

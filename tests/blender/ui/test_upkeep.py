@@ -68,6 +68,13 @@ def test_another_python_is_given_none_of_our_packages() -> None:
     assert Engine().launch().libraries
 
 
+def test_no_second_blender_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", bpy.app.binary_path)
+    with pytest.raises(InputError, match="where its Python is"):
+        Engine().launch()
+    assert Engine(python="/usr/bin/python3").launch().python == "/usr/bin/python3"
+
+
 def test_logs_are_few_and_short(tmp_path: Path) -> None:
     for number in range(14):
         (tmp_path / f"worker 2026-01-{number + 1:02} 10.00.00.log").write_text("old")

@@ -29,7 +29,7 @@ from ..curves.naming import (
 )
 from ..curves.plan import KeyPlan
 from ..curves.styling import Style
-from . import hosts, ownership, writer
+from . import edits, hosts, ownership, writer
 
 Floats = NDArray[np.float32]
 
@@ -71,10 +71,14 @@ def show(obj: Object, settings: EyeSettings, style: Style, strength: float = 1.0
         _add(obj, record, eye_keys(sound, settings, felt, count, motion.fps), made)
         drive(obj)
     values = eye_values(sound, settings, felt, count, motion.fps)
-    for name, curve in values.items():
-        found = made.find_curve(_path(name))
-        if found is not None:
-            writer.fill(found, frames, curve * np.float32(strength))
+    found = {name: made.find_curve(_path(name)) for name in values}
+    curves = {key_name(LAYER, name): curve for name, curve in found.items() if curve is not None}
+    if not new:
+        edits.keep(key, curves)
+    for name, value in values.items():
+        if found[name] is not None:
+            writer.fill(found[name], frames, value * np.float32(strength))
+    edits.seal(key, curves)
     if new:
         hosts.fit_layer(key, LAYER)
     made.action.update_tag()
@@ -90,7 +94,10 @@ def hide(obj: Object) -> None:
     key = obj.data.shape_keys
     ownership.have_actions_alone(key)
     names = _names(record)
+    curves = writer.our_curves(key)
+    edits.keep(key, {name: curves[name] for name in names if name in curves})
     hosts.remove_layer(key, LAYER)
+    edits.forget(key, names)
     ownership.remove_keys(obj, [name for name in names if name in key.key_blocks])
     kept = tuple(name for name in record.keys if name not in names)
     key[RECORD] = replace(record, keys=kept).to_json()

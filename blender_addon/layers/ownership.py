@@ -13,6 +13,7 @@ from ..curves.naming import (
     GROUP,
     INTENSITY,
     INTENSITY_PATH,
+    KEPT,
     KEY_PREFIX,
     LAYER,
     MARK,
@@ -20,6 +21,7 @@ from ..curves.naming import (
     OLD_CURVES,
     PLAIN,
     RECORD,
+    SUMS,
     BakeRecord,
     key_of_path,
     property_of_path,
@@ -196,7 +198,7 @@ def plain_keys(key: Key) -> list[str]:
 def remove_properties(key: Key) -> None:
     """Take away the custom properties of ours on a Key."""
     for name in list(key.keys()):
-        if name in {RECORD, MOTION, OLD_CURVES} or name.startswith(KEY_PREFIX):
+        if name in {RECORD, MOTION, OLD_CURVES, SUMS, KEPT} or name.startswith(KEY_PREFIX):
             del key[name]
 
 

@@ -38,7 +38,7 @@ from ..curves.naming import (
 )
 from ..curves.plan import BakePlan, KeyPlan
 from ..curves.styling import Style, styled
-from . import hosts, ownership
+from . import edits, hosts, ownership
 
 SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
 _WIDEST_SLIDER = 10.0  # that Blender allows
@@ -69,7 +69,10 @@ def write_bake(
     into = into or hosts.plays_in(obj.data.shape_keys) or hosts.NLA
     if said := hosts.problem(obj.data.shape_keys, into):
         raise InputError(said)
+    kept: list[str] = []
     if before is not None:
+        edits.keep(obj.data.shape_keys, our_curves(obj.data.shape_keys))
+        kept = edits.noted(obj.data.shape_keys)
         ownership.clear_bake(obj)
         hosts.move(obj, into)
     made_intensity = _ensure_intensity(obj, source.intensity)
@@ -98,6 +101,8 @@ def write_bake(
     _add_curves(obj, plan, names, into)
     _add_drivers(obj, key, plan, names)
     key[MOTION] = plan.motion.to_bytes()
+    edits.note(key, kept)
+    edits.seal(key, our_curves(key))
     key.update_tag()
     obj.update_tag()
     return record
@@ -237,13 +242,16 @@ def restyle(obj: Object, style: Style) -> bool:
     count = len(motion.speech_keys)
     names = record.keys[: count + len(motion.emotion_keys)]
     frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
-    curves = our_curves(key)
+    there = our_curves(key)
+    curves = {name: there[name] for name in names if name in there}
+    edits.keep(key, curves)
     for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
         if name in curves:
             fill(curves[name], frames, values)
             if name in key.key_blocks:
                 driven = property_of_path(curves[name].data_path) is not None
                 _widen(key.key_blocks[name], values, driven=driven)
+    edits.seal(key, curves)
     feeling = style.feeling
     key[RECORD] = replace(
         record,
@@ -255,10 +263,10 @@ def restyle(obj: Object, style: Style) -> bool:
     return True
 
 
-def our_curves(key: Key) -> dict[str | None, Any]:
+def our_curves(key: Key) -> dict[str, Any]:
     """The curves of our Action by the shape key, or its custom property, that they move."""
     return {
-        key_of_path(curve.data_path) or property_of_path(curve.data_path): curve
+        key_of_path(curve.data_path) or property_of_path(curve.data_path) or "": curve
         for action in ownership.our_actions(key)
         if action.get(LAYER) != hosts.REST
         for curve in ownership.our_curves(key, action)
@@ -302,6 +310,7 @@ def thin(obj: Object, tolerance: float) -> tuple[int, int, float]:
     curves = our_curves(key)
     for (name, places), rows in zip(whole.items(), kept, strict=True):
         fill(curves[name], places[rows, 0], places[rows, 1])
+    edits.seal(key, {name: curves[name] for name in whole})
     after = sum(map(len, kept))
     key[RECORD] = replace(record, frame_keys=after).to_json()
     _tag(key)

@@ -10,7 +10,7 @@ from emoface_core.errors import InputError
 
 from ..control import live
 from ..control.properties import usable_face
-from ..layers import flatten, hosts, ownership, writer
+from ..layers import edits, flatten, hosts, ownership, writer
 from .explained import Explained
 
 _GROUPS = (
@@ -100,11 +100,11 @@ class EMOFACE_OT_thin_curves(Explained, Operator):
     def execute(self, context: Context) -> set[str]:
         """Thin them, and say what is left."""
         face = _baked(context)
+        noted = edits.noted(face.data.shape_keys)
         live.apply(face)  # what was thinned before is whole again
         before, after, error = writer.thin(face, self.tolerance)
-        self.report(
-            {"INFO"}, f"{after:,} of {before:,} key frames stay; the error is {error:.2f} mm"
-        )
+        said = f"{after:,} of {before:,} key frames stay; the error is {error:.2f} mm."
+        self.report({"INFO"}, f"{said} {edits.kept_since(face.data.shape_keys, noted)}".strip())
         return {"FINISHED"}
 
 
@@ -128,9 +128,28 @@ class EMOFACE_OT_to_plain_keys(Explained, Operator):
         return {"FINISHED"}
 
 
+class EMOFACE_OT_dismiss_kept(Explained, Operator):
+    """Hide the message. The Actions stay"""
+
+    bl_idname = "emoface.dismiss_kept"
+    bl_label = "Dismiss"
+    bl_options: ClassVar = {"UNDO"}
+
+    @classmethod
+    def require(cls, context: Context) -> None:
+        """There must be a bake."""
+        _baked(context)
+
+    def execute(self, context: Context) -> set[str]:
+        """Forget which they are."""
+        edits.note(_baked(context).data.shape_keys, [])
+        return {"FINISHED"}
+
+
 CLASSES = (
     EMOFACE_OT_reset_style,
     EMOFACE_OT_move_bake,
     EMOFACE_OT_thin_curves,
     EMOFACE_OT_to_plain_keys,
+    EMOFACE_OT_dismiss_kept,
 )

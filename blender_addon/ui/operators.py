@@ -11,7 +11,7 @@ from .. import compat
 from ..control import live, speaking, words
 from ..control.properties import chosen_face, usable_face
 from ..curves.join import check_apart
-from ..layers import ownership
+from ..layers import edits, ownership, writer
 from ..scene import head_object, strips, target
 from ..scene.strips import Heard
 from ..work import report
@@ -141,7 +141,7 @@ class EMOFACE_OT_animate(Explained, Following, Operator):
         if job.record is not None:
             record = job.record
             said = f"“{job.face.name}” speaks “{record.sound}” in frames {record.span}"
-            self.report({"INFO"}, said)
+            self.report({"INFO"}, f"{said}. {job.kept}" if job.kept else said)
         return {"FINISHED"}
 
 
@@ -183,8 +183,12 @@ class EMOFACE_OT_remove_bake(Explained, Operator):
     def execute(self, context: Context) -> set[str]:
         """Remove it."""
         face = chosen_face(context)
+        key = face.data.shape_keys
+        kept = edits.keep(key, writer.our_curves(key))
         ownership.remove_bake(face)
         words.forget(face)
+        if kept:
+            self.report({"INFO"}, edits.sentence(kept))
         redraw()
         return {"FINISHED"}
 

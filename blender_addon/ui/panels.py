@@ -11,7 +11,7 @@ from .. import compat
 from ..control import live, speaking
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH, BakeRecord
-from ..layers import ownership
+from ..layers import edits, ownership
 from ..scene import linked, target
 from ..work.batch import queue
 from ..work.job import Failure, Job, desk
@@ -193,6 +193,9 @@ def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
         message(layout, context, warning, "", icon="ERROR")
     if problem := live.problem(face):
         message(layout, context, problem, "", icon="INFO")
+    if said := edits.sentence(edits.noted(face.data.shape_keys)):
+        column = message(layout, context, said, icon="INFO")
+        column.operator("emoface.dismiss_kept", icon="X")
 
 
 def draw_failure(layout: UILayout, context: Context) -> None:

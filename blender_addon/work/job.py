@@ -23,7 +23,7 @@ from ..curves.cues import Feeling
 from ..curves.join import Part, check_apart, felt_around, join
 from ..curves.naming import BakeRecord
 from ..curves.plan import plan_bake
-from ..layers import gaze_layer, hosts, ownership
+from ..layers import edits, gaze_layer, hosts, ownership
 from ..layers.writer import Source, write_bake
 from ..scene import target
 from ..scene.spoken import with_texts
@@ -118,6 +118,7 @@ class Job:
         self.record: BakeRecord | None = None
         self.error: EmoFaceError | None = None
         self.notes: tuple[str, ...] = ()
+        self.kept = ""  # a sentence on what the artist had changed by hand
         self._client = client
         self._neutral = target.read_neutral(obj)
         self._sounds = wish.sounds
@@ -216,7 +217,9 @@ class Job:
             home=self.wish.home,
             strips=self.wish.strips,
         )
+        noted = edits.noted(obj.data.shape_keys)
         write_bake(obj, plan_bake(layers, clip), source, self._into(obj))
+        self.kept = edits.kept_since(obj.data.shape_keys, noted)
         gaze_layer.keep_sound(obj, layers)
         if hasattr(obj, "emoface"):
             with live.held():  # `after_bake` takes all that was chosen to the face, once

@@ -215,7 +215,7 @@ class Making:
             return
         code = child.wait()  # it has closed its output, so it is about to end
         if code:
-            self._fail(*explain(step, code, self.log))
+            self._fail(*explain(step, code, self.log, self.recipe.wheels))
             return
         if step.name == "check" and (problem := self._base_problem()):
             self._fail(*problem)

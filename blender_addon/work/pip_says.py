@@ -76,8 +76,8 @@ def last_json(log: Sequence[str]) -> str:
 _OFFLINE = r"NewConnectionError|NameResolution|ProxyError|SSLError|ConnectTimeout|ReadTimeout"
 
 
-def explain(step: Step, code: int, log: Sequence[str]) -> tuple[str, str]:
-    """What a step's end means: one sentence, and what to do."""
+def explain(step: Step, code: int, log: Sequence[str], wheels: str = "") -> tuple[str, str]:
+    """What a step's end means: one sentence, and what to do. `wheels`: the folder with them."""
     said = "\n".join(list(log)[-60:])
     again = "Go on with Make Environment: what is done is kept."
     if step.name in ("check", "venv"):
@@ -92,6 +92,11 @@ def explain(step: Step, code: int, log: Sequence[str]) -> tuple[str, str]:
     if re.search(_OFFLINE, said):
         return "The internet could not be reached.", "Check the connection. " + again
     if "No matching distribution" in said or "ResolutionImpossible" in said:
+        if wheels:
+            return (
+                f"“{wheels}” holds no wheel of {step.name} for this Python and system.",
+                "Put it there, or empty the field of the wheels to fetch them from the internet.",
+            )
         return (
             f"There is no {step.name} for this Python and system.",
             "Choose another Python to make it with, or point to an environment of your own.",

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from .timing import Cut
+
 KEY_PREFIX = "emoface."
 INTENSITY = "emoface_intensity"  # custom property of the object
 INTENSITY_PATH = f'["{INTENSITY}"]'
@@ -93,6 +95,7 @@ class BakeRecord:
     scale: float = 1.0  # of the mesh: its units per metre
     home: str = ""  # the scene whose sequencer holds the strips
     strips: tuple[str, ...] = ()  # that are spoken, in the order of the timeline
+    cuts: tuple[Cut, ...] = ()  # of each
     before: int = 0  # of `frames`, in which the face only feels
     after: int = 0
 
@@ -126,6 +129,7 @@ def _record(text: str) -> BakeRecord | None:
         names = {field.name for field in fields(BakeRecord)}
         kept = {name: value for name, value in values.items() if name in names}
         kept["keys"], kept["strips"] = tuple(kept["keys"]), tuple(kept.get("strips", ()))
+        kept["cuts"] = tuple(tuple(cut) for cut in kept.get("cuts", ()))
         return BakeRecord(**kept)
     except (ValueError, TypeError, AttributeError, KeyError):
         return None

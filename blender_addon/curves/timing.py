@@ -4,6 +4,8 @@
 import math
 from dataclasses import dataclass
 
+Cut = tuple[int, float, int]  # of a strip: first frame, second of its sound there, frames
+
 _EPSILON = 1e-4  # frames; below it a difference is rounding
 
 

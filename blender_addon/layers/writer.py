@@ -38,6 +38,7 @@ from ..curves.naming import (
 )
 from ..curves.plan import BakePlan, KeyPlan
 from ..curves.styling import Style, styled
+from ..curves.timing import Cut
 from . import edits, hosts, ownership
 
 SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
@@ -55,6 +56,7 @@ class Source:
     intensity: float  # of a first bake; a later one keeps what the object has
     home: str = ""  # the scene whose sequencer holds the strips
     strips: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()  # of each
 
 
 def write_bake(
@@ -94,6 +96,7 @@ def write_bake(
         scale=plan.scale,
         home=source.home,
         strips=source.strips,
+        cuts=source.cuts,
         before=plan.before,
         after=plan.after,
     )

@@ -13,7 +13,7 @@ from bpy.types import Context, Scene
 from emoface_core.errors import InputError
 
 from .. import compat
-from ..curves.timing import Clip, clip_of_strip, frames_per_second
+from ..curves.timing import Clip, Cut, clip_of_strip, frames_per_second
 from . import decoding
 
 _ENDLESS = 1 << 30
@@ -45,6 +45,7 @@ class Heard:
     label: str  # the strip's name, or the file's
     home: str = ""  # the scene whose sequencer holds the strip; "" for a file
     text: str = ""  # the words that are spoken, if they are known
+    cut: Cut | None = None  # of a strip
 
 
 def sound_strips(scene: Scene) -> list[SoundStrip]:
@@ -173,9 +174,10 @@ def _volume(strip: Any, home: Scene, clip: Clip) -> float:
 def heard_of_strip(sound: SoundStrip, home: Scene, target: Scene) -> Heard:
     """As `check`, with the file: on disk, or unpacked or decoded into the temporary folder."""
     clip = check(sound, home, target)
+    cut = clip.first_frame, clip.start, clip.frames or 0
     volume = _volume(sound.strip, home, clip)
     path, clip = decoding.readable(_sound_file(sound.strip.sound), clip)
-    return Heard(path, clip, volume, sound.name, home.name)
+    return Heard(path, clip, volume, sound.name, home.name, cut=cut)
 
 
 def heard_of_file(filepath: str, scene: Scene, first_frame: int) -> Heard:
@@ -204,7 +206,8 @@ def _unpack(sound: Any) -> Path:
     """Write a packed sound to the temporary folder, once for the same bytes."""
     data = bytes(sound.packed_file.data)
     digest = hashlib.sha256(data).hexdigest()[:16]
-    path = decoding.temporary_folder() / f"emoface-{digest}{Path(bpy.path.basename(sound.filepath)).suffix}"
+    suffix = Path(bpy.path.basename(sound.filepath)).suffix
+    path = decoding.temporary_folder() / f"emoface-{digest}{suffix}"
     if not path.is_file() or path.stat().st_size != len(data):
         path.write_bytes(data)
     return path

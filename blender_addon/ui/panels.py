@@ -8,7 +8,7 @@ from emoface_core.errors import EmoFaceError
 from emoface_core.face.topology import FLAME_VERTICES
 
 from .. import compat
-from ..control import live, speaking
+from ..control import drift, live, speaking
 from ..control.properties import chosen_face
 from ..curves.naming import INTENSITY, INTENSITY_PATH, BakeRecord
 from ..layers import edits, ownership
@@ -188,8 +188,10 @@ def progress_hint(job: Job) -> str:
 
 
 def draw_warnings(layout: UILayout, context: Context, face: Object) -> None:
-    """What would hide the result."""
-    for warning in target.warnings(face, context.scene):
+    """What hides the result, and what has changed under it since."""
+    here = compat.sequencer_scene(context)
+    hidden = target.warnings(face, context.scene)
+    for warning in (*hidden, *drift.warnings(face, context.scene, here)):
         message(layout, context, warning, "", icon="ERROR")
     if problem := live.problem(face):
         message(layout, context, problem, "", icon="INFO")

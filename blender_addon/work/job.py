@@ -216,6 +216,7 @@ class Job:
             intensity=self.wish.intensity if intensity is None else intensity,
             home=self.wish.home,
             strips=self.wish.strips,
+            cuts=tuple(heard.cut for heard in self.wish.sounds if heard.cut is not None),
         )
         noted = edits.noted(obj.data.shape_keys)
         write_bake(obj, plan_bake(layers, clip), source, self._into(obj))

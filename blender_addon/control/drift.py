@@ -11,7 +11,15 @@ from bpy.types import Key, Object, Scene
 
 from emoface_core.errors import InputError
 
-from ..curves.naming import BakeRecord
+from .. import compat
+from ..curves.naming import (
+    INTENSITY,
+    INTENSITY_PATH,
+    BakeRecord,
+    curve_path,
+    layer_of_key,
+    value_path,
+)
 from ..curves.timing import Clip, Cut
 from ..layers import hosts, ownership
 from ..scene import strips
@@ -19,6 +27,7 @@ from . import speaking
 
 _FRAME = 0.5  # less is rounding
 _RATE = 1e-4  # frames a second; the same
+_CALLED = {"speech": "speech", "emotion": "emotion", "eyes": "blinks and gaze"}
 
 
 def warnings(obj: Object, scene: Scene, here: Scene) -> Iterator[str]:
@@ -103,3 +112,50 @@ def _changed(name: str, cut: Cut, now: Clip, record: BakeRecord, players: list[_
     if heard > before + _FRAME or abs(now.start - start) * now.fps > _FRAME:
         return f"“{name}” is trimmed otherwise than when this was made: press Animate Again."
     return ""
+
+
+def standing(obj: Object) -> str:
+    """What of a bake does not play any more, and what to do; "" if all of it does."""
+    record = ownership.record_of(obj)
+    if record is None:
+        return ""
+    key = obj.data.shape_keys
+    layers: dict[str, list[str]] = {}
+    for name in record.keys:
+        if name in key.key_blocks:
+            layers.setdefault(layer_of_key(name), []).append(name)
+    lost = [_CALLED[layer] for layer, names in layers.items() if not _plays(key, layer, names)]
+    if lost:
+        return (
+            f"The curves of its {' and '.join(lost)} play nowhere any more: press Animate Again to "
+            "bring them back."
+        )
+    if any(_lacks_intensity(key, name) for name in layers.get("emotion", [])[:1]):
+        return (
+            f"The property “{INTENSITY}”, which scales the emotion, was deleted: press Animate "
+            "Again to bring it back."
+        )
+    return ""
+
+
+def _plays(key: Key, layer: str, names: list[str]) -> bool:
+    """Whether an Action that plays has a curve of the layer."""
+    action = hosts.action_of(key, layer)
+    if action is None:
+        return False
+    made = compat.key_action_of(action)
+    return any(
+        made.find_curve(path(name)) is not None
+        for name in names
+        for path in (value_path, curve_path)
+    )
+
+
+def _lacks_intensity(key: Key, name: str) -> bool:
+    """Whether the driver of an emotion key reads an intensity that is not there."""
+    curve = key.animation_data.drivers.find(value_path(name))
+    return curve is not None and any(
+        target.data_path == INTENSITY_PATH and (target.id is None or INTENSITY not in target.id)
+        for variable in curve.driver.variables
+        for target in variable.targets
+    )

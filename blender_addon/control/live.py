@@ -14,7 +14,7 @@ from emoface_core.face.eyes import EyeSettings
 from ..curves.cues import Accent, Cue, Feeling
 from ..curves.styling import RegionStyle, SpeechStyle, Style
 from ..layers import gaze_layer, hosts, ownership, writer
-from . import markers, words
+from . import drift, markers, words
 
 SAME = "SAME"  # the mouth feels what the face feels
 NONE = "NONE"  # a cue of a single emotion
@@ -130,8 +130,10 @@ def why_not_moved(obj: Object) -> str:
 
 def problem(obj: Object) -> str:
     """Why changes do not reach the animation on a face; "" if they do."""
-    if ownership.record_of(obj) is None or writer.motion_of(obj) is not None:
+    if ownership.record_of(obj) is None:
         return ""
+    if writer.motion_of(obj) is not None:
+        return drift.standing(obj)
     return (
         "This animation was made by an earlier EmoFace. Press Animate Again: from then on emotion "
         "and style change at once."

@@ -8,7 +8,8 @@ import bpy
 import pytest
 
 from blender_addon import compat
-from blender_addon.control import drift
+from blender_addon.control import drift, live
+from blender_addon.curves.naming import INTENSITY
 from blender_addon.curves.plan import plan_bake
 from blender_addon.layers import hosts, ownership, writer
 from blender_addon.layers.writer import Source
@@ -120,3 +121,44 @@ def test_the_second_of_two_strips_moved(voice: Any, tmp_path: Path) -> None:
     assert not said(face)
     second.frame_start -= 10
     assert said(face)[0].startswith("“Voice 2” is heard 10 frames earlier")
+
+
+@pytest.mark.parametrize("layer", ["speech", "emotion"])
+def test_a_track_that_was_deleted_is_said_and_comes_back(layer: str) -> None:
+    face = bake(add_face("Anna"))
+    assert live.problem(face) == ""
+    tracks = face.data.shape_keys.animation_data.nla_tracks
+    tracks.remove(next(track for track in tracks if track.name.endswith(layer.capitalize())))
+    assert live.problem(face) == (
+        f"The curves of its {layer} play nowhere any more: press Animate Again to bring them back."
+    )
+    bake(face)
+    assert live.problem(face) == ""
+
+
+@pytest.mark.parametrize("into", [hosts.NLA, hosts.ACTION])
+@pytest.mark.parametrize("what", ["actions", "animation data"])
+def test_curves_that_are_gone_are_said_and_come_back(what: str, into: hosts.Into) -> None:
+    face = bake(add_face("Anna"), into=into)
+    live.apply_eyes(face)
+    if what == "actions":
+        for action in list(bpy.data.actions):
+            bpy.data.actions.remove(action)
+    else:
+        face.data.shape_keys.animation_data_clear()
+    assert live.problem(face).startswith("The curves of its speech and emotion play nowhere")
+    assert not said(face)
+    bake(face, into=into)
+    assert live.problem(face) == ""
+
+
+def test_an_intensity_that_was_deleted_is_said_and_comes_back() -> None:
+    face = bake(add_face("Anna"))
+    del face[INTENSITY]
+    assert live.problem(face) == (
+        f"The property “{INTENSITY}”, which scales the emotion, was deleted: press Animate Again "
+        "to bring it back."
+    )
+    bake(face)
+    assert live.problem(face) == ""
+    assert INTENSITY in face

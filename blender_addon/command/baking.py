@@ -154,7 +154,7 @@ def _remember(take: Take, job: BakeJob) -> None:
         if job.text:
             choices.text_block, choices.text = None, " ".join(wish.heard.text.split())
         if not wish.strips:
-            choices.source, choices.file = "FILE", str(wish.heard.path)
+            choices.source, choices.file = "FILE", str(Path(job.audio).absolute())
             choices.first_frame = wish.heard.clip.first_frame
             return
         choices.source = "STRIP"

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 from .timing import Cut
 
@@ -16,6 +17,7 @@ MOTION = "emoface_motion"  # custom property of the Key: a Motion, as bytes
 OLD_CURVES = "emoface_curves"  # the same of a bake by EmoFace 0.1
 SUMS = "emoface_sums"  # custom property of the Key: checksums of our curves, as JSON
 KEPT = "emoface_kept"  # the same: names of Actions that hold the artist's changes, as JSON
+MUTED = "emoface_muted"  # the same: names of keys that a silent layer has muted, as JSON
 PLAIN = "emoface_plain"  # custom property of the Key: names of keys that were ours once, as JSON
 MARK = "emoface"  # custom property of our Action
 LAYER = "emoface_layer"  # the same: which layer it holds; without it, all of them
@@ -75,6 +77,15 @@ def _escape(name: str) -> str:
 
 def _unescape(name: str) -> str:
     return re.sub(r"\\(.)", r"\1", name) if "\\" in name else name
+
+
+def loaded(text: object, empty: Any) -> Any:
+    """What a custom property says as JSON; `empty` if somebody has made something else of it."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else empty
+    except ValueError:
+        return empty
+    return found if isinstance(found, type(empty)) else empty
 
 
 @dataclass(frozen=True, slots=True)

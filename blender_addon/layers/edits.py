@@ -15,7 +15,7 @@ import numpy as np
 from bpy.types import Key
 
 from .. import compat
-from ..curves.naming import KEPT, SUMS
+from ..curves.naming import KEPT, SUMS, loaded
 from . import ownership
 
 _HANDLES = ("handle_left", "handle_right")
@@ -69,7 +69,7 @@ def note(key: Key, names: list[str]) -> None:
 
 def noted(key: Key | None) -> list[str]:
     """The Actions that `note` named, as far as they are still there."""
-    names = _loaded(key.get(KEPT) if key is not None else None, [])
+    names = loaded(key.get(KEPT) if key is not None else None, [])
     return [name for name in names if name in bpy.data.actions]
 
 
@@ -88,16 +88,7 @@ def sentence(names: list[str]) -> str:
 
 
 def _sums(key: Key) -> dict[str, int]:
-    return _loaded(key.get(SUMS), {})
-
-
-def _loaded(text: Any, empty: Any) -> Any:
-    """What a custom property says as JSON; somebody may have changed it."""
-    try:
-        found = json.loads(text) if isinstance(text, str) else empty
-    except ValueError:
-        return empty
-    return found if isinstance(found, type(empty)) else empty
+    return loaded(key.get(SUMS), {})
 
 
 def _sum(curve: Any) -> int:

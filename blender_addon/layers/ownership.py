@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What in a file is ours, and removing it and nothing else."""
 
-import json
 from collections.abc import Collection
 from typing import Any
 
@@ -18,12 +17,14 @@ from ..curves.naming import (
     LAYER,
     MARK,
     MOTION,
+    MUTED,
     OLD_CURVES,
     PLAIN,
     RECORD,
     SUMS,
     BakeRecord,
     key_of_path,
+    loaded,
     property_of_path,
 )
 
@@ -188,17 +189,14 @@ def let_go(key: Key, action: Action) -> None:
 
 def plain_keys(key: Key) -> list[str]:
     """Shape keys that were ours, and have been made the artist's, as far as they still show."""
-    try:
-        names = json.loads(key.get(PLAIN, "[]"))
-    except (TypeError, ValueError):
-        return []
+    names = loaded(key.get(PLAIN), [])
     return [n for n in names if n in key.key_blocks and not key.key_blocks[n].mute]
 
 
 def remove_properties(key: Key) -> None:
     """Take away the custom properties of ours on a Key."""
     for name in list(key.keys()):
-        if name in {RECORD, MOTION, OLD_CURVES, SUMS, KEPT} or name.startswith(KEY_PREFIX):
+        if name in {RECORD, MOTION, OLD_CURVES, SUMS, KEPT, MUTED} or name.startswith(KEY_PREFIX):
             del key[name]
 
 

@@ -8,6 +8,7 @@ Custom properties and drivers that read them evaluate in NLA tracks as in an act
 in 4.2, 4.5, 5.0 and 5.2), so either may play them; `hosts` knows which does.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +28,14 @@ from ..curves.naming import (
     INTENSITY_PATH,
     LAYER,
     MOTION,
+    MUTED,
     RECORD,
     BakeRecord,
     curve_path,
     group_name,
     key_of_path,
     layer_of_key,
+    loaded,
     property_of_path,
     value_path,
 )
@@ -104,6 +107,7 @@ def write_bake(
     _add_curves(obj, plan, names, into)
     _add_drivers(obj, key, plan, names)
     key[MOTION] = plan.motion.to_bytes()
+    key[MUTED] = "[]"
     edits.note(key, kept)
     edits.seal(key, our_curves(key))
     key.update_tag()
@@ -335,11 +339,25 @@ def _points(block: Any) -> NDArray[np.float32]:
 
 
 def mute(obj: Object, layer: str, muted: bool) -> None:
-    """Silence a layer of a baked face, or let it show again."""
+    """Silence a layer of a baked face, or let it show again; what the artist muted stays so."""
     record = ownership.record_of(obj)
     if record is None:
         return
-    blocks = obj.data.shape_keys.key_blocks
-    for name in record.keys:
-        if layer_of_key(name) == layer and name in blocks and blocks[name].mute != muted:
-            blocks[name].mute = muted
+    key = obj.data.shape_keys
+    blocks = key.key_blocks
+    names = [name for name in record.keys if layer_of_key(name) == layer and name in blocks]
+    ours = _muted(key, names)
+    mine = ours.intersection(names)
+    if muted == bool(mine):
+        return
+    changed = {name for name in names if not blocks[name].mute} if muted else mine
+    for name in changed:
+        blocks[name].mute = muted
+    key[MUTED] = json.dumps(sorted(ours ^ changed))
+
+
+def _muted(key: Key, names: list[str]) -> set[str]:
+    """The keys that are mute because their layer is. An earlier EmoFace did not note them."""
+    if MUTED not in key and all(key.key_blocks[name].mute for name in names):
+        return set(names)
+    return set(loaded(key.get(MUTED), []))

@@ -62,6 +62,9 @@ class _Player:
         return self.first + (frame - self.of_action) * self.speed
 
 
+_IN_ACTION = _Player(0.0, 0.0, 1.0)  # of the active Action, where it cannot be moved as a whole
+
+
 def _players(key: Key) -> list[_Player]:
     """What plays the speech."""
     action = hosts.action_of(key, "speech")
@@ -69,7 +72,7 @@ def _players(key: Key) -> list[_Player]:
         return []
     found = [s for _, s in ownership.our_strips(key) if s.action == action]
     if key.animation_data.action == action and not key.animation_data.use_tweak_mode:
-        return [_Player(0.0, 0.0, 1.0)]
+        return [_IN_ACTION]
     return [_Player(s.frame_start, s.action_frame_start, s.scale) for s in found]
 
 
@@ -105,9 +108,10 @@ def _changed(name: str, cut: Cut, now: Clip, record: BakeRecord, players: list[_
         )
     if abs(moved) > _FRAME and abs(away) > _FRAME:
         count = f"{abs(away):.0f} frame{'s' if abs(away) > 1.5 else ''}"
+        along = "" if players == [_IN_ACTION] else ", or move the EmoFace tracks in the NLA as far"
         return (
             f"“{name}” is heard {count} {'later' if away > 0 else 'earlier'} than the face speaks "
-            "it: press Animate Again, or move the EmoFace tracks in the NLA editor as far."
+            f"it: press Animate Again{along}."
         )
     if heard > before + _FRAME or abs(now.start - start) * now.fps > _FRAME:
         return f"“{name}” is trimmed otherwise than when this was made: press Animate Again."
@@ -121,14 +125,16 @@ def standing(obj: Object) -> str:
         return ""
     key = obj.data.shape_keys
     layers: dict[str, list[str]] = {}
+    there = set(key.key_blocks.keys())  # to ask for each of them takes longer
     for name in record.keys:
-        if name in key.key_blocks:
+        if name in there:
             layers.setdefault(layer_of_key(name), []).append(name)
-    lost = [_CALLED[layer] for layer, names in layers.items() if not _plays(key, layer, names)]
+    lost = [layer for layer, names in layers.items() if not _plays(key, layer, names)]
     if lost:
+        called = (", " if "eyes" in lost else " and ").join(_CALLED[layer] for layer in lost)
         return (
-            f"The curves of its {' and '.join(lost)} play nowhere any more: press Animate Again to "
-            "bring them back."
+            f"The curves of its {called} play nowhere any more: press Animate Again to bring them "
+            "back."
         )
     if any(_lacks_intensity(key, name) for name in layers.get("emotion", [])[:1]):
         return (

@@ -70,7 +70,7 @@ def test_a_strip_that_moved_is_said_unless_the_tracks_went_along(voice: Any) -> 
     voice.frame_start += 100
     assert said(face) == [
         "“Voice” is heard 100 frames later than the face speaks it: press Animate Again, or move "
-        "the EmoFace tracks in the NLA editor as far."
+        "the EmoFace tracks in the NLA as far."
     ]
     move_tracks(face, 99)
     assert said(face)[0].startswith("“Voice” is heard 1 frame later")
@@ -80,6 +80,15 @@ def test_a_strip_that_moved_is_said_unless_the_tracks_went_along(voice: Any) -> 
     assert said(face)[0].startswith("“Voice” is heard 110 frames earlier")
     face.emoface.source = "FILE"
     assert not said(face), "another sound was chosen"
+
+
+@needs_sound
+def test_one_action_is_not_moved(voice: Any) -> None:
+    face = bake(add_face("Anna"), "Voice", into=hosts.ACTION)
+    voice.frame_start -= 1
+    assert said(face) == [
+        "“Voice” is heard 1 frame earlier than the face speaks it: press Animate Again."
+    ]
 
 
 @needs_sound

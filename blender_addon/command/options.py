@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     sound = made.add_mutually_exclusive_group()
-    sound.add_argument("--audio", metavar="FILE", help="a sound file: wav, flac, ogg, mp3")
+    sound.add_argument("--audio", metavar="FILE", help="a sound file, or a film with sound")
     sound.add_argument(
         "--strip",
         metavar="NAME",

@@ -61,7 +61,7 @@ class EmoFaceChoices(PropertyGroup):
     file: kinds.chosen(
         StringProperty,
         "File",
-        "The sound file that is spoken: wav, flac, ogg or mp3",
+        "The sound file that is spoken, or a film: whatever Blender plays",
         subtype="FILE_PATH",
     )
     first_frame: kinds.chosen(

@@ -20,7 +20,6 @@ try:
 except ImportError:  # Blender 4.2 as a Python module is built without sound
     aud = None
 
-_LEAD = 1.0  # seconds that a decoder gets to find its way after a leap into the file
 _BLOCK = 1 << 20  # samples
 _BEGINNINGS = (b"fLaC", b"OggS", b"ID3", b"caff", b".snd", b"RF64", b"RIFX")
 _FORMS = ((b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC"))
@@ -34,19 +33,17 @@ def readable(path: Path, clip: Clip) -> tuple[Path, Clip]:
     """
     if aud is None or _is_read_by_engine(path):
         return path, clip
-    sound = aud.Sound.file(str(path))
-    try:
-        rate = round(sound.specs[0])
-    except aud.error:
-        return path, clip  # the engine says what is wrong with it
-    start = 0.0
-    if clip.seconds is not None:
-        start = max(0.0, clip.start - _LEAD)
-        sound = sound.limit(start, clip.start + clip.seconds + _LEAD)
     wav = temporary_folder() / f"{path.stem} {_digest(path, clip)}.wav"
     if not wav.is_file():
-        _write(wav, sound.rechannel(1).data(), rate)
-    return wav, replace(clip, start=clip.start - start)
+        sound = aud.Sound.file(str(path))
+        if clip.seconds is not None:  # Blender leaps to it as it does when it plays the strip
+            sound = sound.limit(clip.start, clip.start + clip.seconds)
+        try:
+            rate, samples = round(sound.specs[0]), sound.rechannel(1).data()
+        except aud.error:
+            return path, clip  # the engine says what is wrong with it
+        _write(wav, samples, rate)
+    return wav, clip if clip.seconds is None else replace(clip, start=0.0)
 
 
 def _write(wav: Path, samples: NDArray[np.float32], rate: int) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from blender_addon import compat
 from blender_addon.curves.timing import Clip
 from blender_addon.scene import strips
+from emoface_core.audio.files import open_audio, read_audio
 from emoface_core.errors import InputError
 
 AUDASPACE = bpy.app.version >= (4, 3)  # the 4.2 module is built without sound
@@ -22,13 +24,14 @@ def voice(tmp_path: Path) -> Path:
     return write_wav(tmp_path / "Stimme é.wav", 4.0)
 
 
-def write_wav(path: Path, seconds: float) -> Path:
+def write_wav(path: Path, seconds: float, loudness: float | NDArray = 1.0) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
         rng = np.random.default_rng(1)
-        file.writeframes(rng.integers(-9000, 9000, int(16000 * seconds), dtype="<i2").tobytes())
+        noise = rng.integers(-9000, 9000, int(16000 * seconds)) * loudness
+        file.writeframes(noise.astype("<i2").tobytes())
     return path
 
 
@@ -171,6 +174,41 @@ def test_scenes_of_different_rates_are_refused(voice: Path) -> None:
     other.render.fps = 30
     with pytest.raises(InputError, match="runs at 25 frames a second"):
         strips.heard_of_strip(strips.choose(bpy.context.scene, ""), bpy.context.scene, other)
+
+
+@needs_sound
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("AAC", "AAC"), ("AC3", "AC3"), ("MATROSKA", "AAC"), ("MATROSKA", "PCM")],
+)
+def test_what_blender_alone_reads_is_decoded(tmp_path: Path, container: str, codec: str) -> None:
+    """Loudness says where in a sound one is: it falls from second to second."""
+    wav = tmp_path / "steps.wav"
+    write_wav(wav, 8.0, np.repeat(0.9 ** np.arange(32), 4000))
+    add(wav, frame=1)
+    bpy.context.scene.frame_end = 200
+    film = tmp_path / f"Film ü.{container.lower()}"
+    bpy.ops.sound.mixdown(filepath=str(film), container=container, codec=codec)
+    with pytest.raises(InputError):
+        open_audio(film)
+    strip = add(film, "film", channel=2, frame=1)
+    whole = strips.heard_of_file(str(film), bpy.context.scene, 7)
+    assert (whole.label, whole.clip) == (film.name, Clip(7, 0.0, None, 25))
+    assert abs(open_audio(whole.path).seconds - 8.0) < 0.1
+    strip.frame_offset_start, strip.frame_offset_end = 100, 50
+    part = heard("film")
+    assert (part.clip.first_frame, part.clip.start) == (101, 0.0)
+    sound = [read_audio(whole.path)[64000:92000], read_audio(part.path)[:28000]]
+    levels = np.abs(np.stack(sound)).reshape(2, 7, 4000).mean(axis=2)
+    np.testing.assert_allclose(*levels, rtol=0.1)  # within a quarter of a second, at the worst
+    assert heard("film").path == part.path
+    assert len(list(part.path.parent.glob("Film ü*"))) == 2, "each once, and nothing unfinished"
+
+
+def test_a_file_that_nobody_reads_is_left_to_the_engine(tmp_path: Path) -> None:
+    path = tmp_path / "notes.m4a"
+    path.write_text("no sound at all")
+    assert strips.heard_of_file(str(path), bpy.context.scene, 1).path == path
 
 
 def test_a_file_begins_where_it_is_told(voice: Path) -> None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several faces by mouse and keyboard: listed, started, cancelled, tried again; then presets."""
+"""Several faces by mouse and keyboard: listed, given strips, started, cancelled, tried again.
+
+Then what goes from one to another: presets, styles; and where a bake plays.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from .desktop import EDGE, SMALL, Desktop
 from .programs import Program
 
 LINES = {"Anna": 40, "Ben": 1}  # how often each says the clip: time to cancel the first
+LISTED = [["Anna line", "Anna"], ["Ben line", "Ben"]]
 ANNA, BEN = (f'bpy.data.objects["{name}"].emoface' for name in LINES)
 
 
@@ -36,6 +40,11 @@ def window(installed: Program) -> Iterator[Desktop]:
         opened.wait(lambda: opened.ask("show_tab"), 60)
         yield opened
         assert opened.quit() == 0
+
+
+def cast(window: Desktop) -> list[list[str]]:
+    """Each row's strip and who speaks it."""
+    return [row[:2] for row in window.ask("rows")]
 
 
 def states(window: Desktop) -> list[str]:
@@ -72,8 +81,66 @@ def picture(window: Desktop, name: str) -> None:
 def test_strips_are_listed_with_the_faces_of_their_names(window: Desktop) -> None:
     window.unfold("EMOFACE_PT_batch")
     window.push("emoface.list_strips", across=0.65)
-    listed = window.ask("rows")
-    assert [row[:2] for row in listed] == [["Anna line", "Anna"], ["Ben line", "Ben"]]
+    assert cast(window) == LISTED
+
+
+def test_only_the_selected_strips_are_listed(window: Desktop) -> None:
+    window.ask("select_strips", names=["Ben line"])
+    window.push("emoface.list_strips", across=0.3)
+    assert cast(window) == [["Ben line", "Ben"]]
+    window.push("emoface.list_strips", across=0.65)
+    assert cast(window) == LISTED
+
+
+def test_a_row_is_given_to_another_face_to_nobody_and_taken_off(window: Desktop) -> None:
+    for name, typed in (("Anna", "an"), ("Ben", "be")):
+        window.push("rows[1].face", across=0.55)
+        time.sleep(0.5)
+        picture(window, f"queue-0-{name}")
+        window.press("ctrl+a")
+        window.type(typed)
+        window.press("Return")
+        assert cast(window) == [LISTED[0], ["Ben line", name]]
+    x, row = window.find("rows[1].face", across=0.69)
+    window.click(x, row)  # the cross that clears it
+    assert cast(window) == [LISTED[0], ["Ben line", ""]]
+    left, _, width, _ = window.area()
+    window.click(left + 0.2 * width, row)
+    window.push("emoface.remove_row", across=EDGE)
+    assert cast(window) == LISTED[:1]
+
+
+def load_table(window: Desktop, *lines: str) -> str:
+    """Lines of strip, object, emotion; what Blender says after that table."""
+    table = "\n".join(("strip,object,emotion", *lines))
+    (window.folder / "home" / "shots.csv").write_text(table)
+    window.push("emoface.load_table", across=EDGE)
+    window.pick_file("shots.csv")
+    return window.ask("said")
+
+
+def emotions(window: Desktop) -> list[str]:
+    return [window.ask("value", path=f"{face}.emotion") for face in (ANNA, BEN)]
+
+
+def test_a_wrong_line_of_a_table_is_named_and_loses_nothing(window: Desktop) -> None:
+    said = load_table(window, "Anna line,Anna,angry", "Ben line,Ben,furious")
+    assert said.startswith("“shots.csv”, line 3: There is no emotion “furious”.")
+    picture(window, "table-1-wrong")
+    window.press("Escape")  # Blender's message
+    assert cast(window) == LISTED[:1]
+    assert emotions(window) == ["auto", "auto"]
+
+
+def test_a_table_lists_its_strips_and_gives_their_faces_emotions(window: Desktop) -> None:
+    load_table(window, "Anna line,Anna,angry", "Ben line,Ben,sad")
+    assert cast(window) == LISTED
+    assert emotions(window) == ["angry", "sad"]
+    picture(window, "table-2-loaded")
+    window.middle()
+    window.press("ctrl+z")
+    window.wait(lambda: emotions(window) == ["auto", "auto"], 20)
+    assert cast(window) == LISTED, "the list is no part of the file"
 
 
 def test_all_of_it_can_be_cancelled(window: Desktop) -> None:
@@ -178,3 +245,34 @@ def test_layers_move_from_tracks_to_one_action_and_back(window: Desktop) -> None
     window.press("ctrl+z")
     window.wait(lambda: window.ask("keys_of", name="Ben")[1] == "NLA", 20)
     assert moved(points(window, "Ben"), before) < 0.001
+
+
+def test_what_could_not_move_moves_by_its_button(window: Desktop) -> None:
+    before = points(window, "Ben")
+    window.ask("add_my_action", name="Ben")
+    window.push(".into", across=0.85)
+    assert window.ask("value", path=f"{BEN}.into") == "ACTION"
+    assert window.ask("keys_of", name="Ben")[1] == "NLA", "mine is not replaced"
+    assert "emoface.move_bake" not in window.ask("drawn")
+    picture(window, "layers-3-why-not")
+    window.ask("push_my_action_down", name="Ben")
+    window.push("emoface.move_bake")
+    assert window.ask("keys_of", name="Ben")[1] == "ACTION"
+    assert moved(points(window, "Ben"), before) < 0.001
+    window.middle()
+    window.press("ctrl+z")
+    window.wait(lambda: window.ask("keys_of", name="Ben")[1] == "NLA", 20)
+    assert moved(points(window, "Ben"), before) < 0.001
+    picture(window, "layers-4-to-be-moved")
+
+
+def test_the_cross_beside_the_bar_cancels_and_leaves_the_old_bake(window: Desktop) -> None:
+    choose_face(window, "Anna")
+    before = points(window, "Anna")
+    x, y = window.find("emoface.animate")
+    window.click(x, y)
+    window.wait(lambda: window.state()["job"], 60)
+    window.push("emoface.cancel()", across=EDGE, below=y - 30)
+    window.wait(lambda: not window.state()["job"], 60)
+    assert window.state()["failure"] == ""
+    assert moved(points(window, "Anna"), before) == 0

@@ -151,20 +151,30 @@ def remove_bake(obj: Object) -> None:
     obj.data.update()
 
 
-def clear_bake(obj: Object) -> None:
-    """Take away what the next bake writes anew; Actions, their tracks and the intensity stay."""
+def clear_bake(obj: Object, next_keys: Collection[str]) -> set[str]:
+    """Take away what the next bake has not; Actions, their tracks and the intensity stay.
+
+    Returns which of its shape keys are there. They stay, with their curves, to be written anew:
+    whatever else the artist has set on them is not ours.
+    """
     record = record_of(obj)
     if record is None:
-        return
+        return set()
     key = obj.data.shape_keys
     take_actions(key)
     actions = our_actions(key)
     names = _our_keys(key, record, actions)
+    staying = set(next_keys).intersection(record.keys, names)
     for action in actions:
-        compat.key_action_of(action).remove(our_curves(key, action))
+        compat.key_action_of(action).remove(
+            curve
+            for curve in our_curves(key, action)
+            if (key_of_path(curve.data_path) or property_of_path(curve.data_path)) not in staying
+        )
     remove_drivers(key, names)
     remove_properties(key)
-    _remove_keys(obj, names, made_basis=False)
+    _remove_keys(obj, [name for name in names if name not in staying], made_basis=False)
+    return staying
 
 
 def let_go(key: Key, action: Action) -> None:

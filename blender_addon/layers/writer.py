@@ -9,7 +9,7 @@ in 4.2, 4.5, 5.0 and 5.2), so either may play them; `hosts` knows which does.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,15 +75,18 @@ def write_bake(
     if said := hosts.problem(obj.data.shape_keys, into):
         raise InputError(said)
     kept: list[str] = []
+    staying: set[str] = set()
     if before is not None:
         edits.keep(obj.data.shape_keys, our_curves(obj.data.shape_keys))
         kept = edits.noted(obj.data.shape_keys)
-        ownership.clear_bake(obj)
+        for layer in ("speech", "emotion"):
+            mute(obj, layer, muted=False)
         hosts.move(obj, into)
+        staying = ownership.clear_bake(obj, [key.name for key in plan.keys])
     made_intensity = _ensure_intensity(obj, source.intensity)
     made_basis = _ensure_basis(obj)
     key = obj.data.shape_keys
-    names = add_keys(obj, plan.keys)
+    names = add_keys(obj, plan.keys, staying)
     record = BakeRecord(
         keys=tuple(names),
         made_basis=made_basis or (before is not None and before.made_basis),
@@ -142,15 +145,20 @@ def _ensure_basis(obj: Object) -> bool:
     return True
 
 
-def add_keys(obj: Object, plans: Sequence[KeyPlan]) -> list[str]:
-    """Add the shape keys after the artist's, whose active one stays active. Their names."""
+def add_keys(obj: Object, plans: Sequence[KeyPlan], staying: Collection[str] = ()) -> list[str]:
+    """Add the shape keys after the artist's, whose active one stays active. Their names.
+
+    Those that are `staying` from an earlier bake get the new shape alone.
+    """
     active = obj.active_shape_key_index
     basis = obj.data.shape_keys.reference_key
     rest = np.empty(len(basis.points) * 3, np.float32)
     basis.points.foreach_get("co", rest)
     names = []
     for key_plan in plans:
-        block = obj.shape_key_add(name=key_plan.name, from_mix=False)
+        block = obj.data.shape_keys.key_blocks.get(key_plan.name)
+        if block is None or block.name not in staying:
+            block = obj.shape_key_add(name=key_plan.name, from_mix=False)
         _widen(block, key_plan.values, driven=key_plan.layer == DRIVEN)
         block.value = 0.0  # new keys are at 1 from Blender 5.0 on
         block.points.foreach_set("co", rest + key_plan.offsets.ravel())
@@ -168,7 +176,8 @@ def _add_curves(obj: Object, plan: BakePlan, names: list[str], into: hosts.Into)
         if key_plan.layer == DRIVEN:
             key[name] = 0.0
             path = curve_path(name)
-        curve = hosts.host(obj, key_plan.layer, into).new_curve(path, group_name(key_plan.layer))
+        made = hosts.host(obj, key_plan.layer, into)
+        curve = made.find_curve(path) or made.new_curve(path, group_name(key_plan.layer))
         fill(curve, plan.frames, key_plan.values)
     hosts.fit(key)
 
@@ -205,6 +214,8 @@ def _add_drivers(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> Non
 
 
 def _drive(obj: Object, key: Key, name: str) -> None:
+    if key.animation_data.drivers.find(value_path(name)) is not None:
+        return  # the artist has given it another
     driver = key.key_blocks[name].driver_add("value").driver
     driver.type = "SCRIPTED"
     home = ownership.intensity_home(obj)

@@ -275,3 +275,50 @@ def test_hand_animation_on_our_keys_outlives_another_bake() -> None:
     assert obj.data.shape_keys.animation_data.action == mine
     bpy.context.scene.frame_set(7)
     assert obj.data.shape_keys.key_blocks["emoface.speech.jawOpen"].value == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("into", ["NLA", "ACTION"])
+@pytest.mark.parametrize("again", ["NLA", "ACTION"])
+def test_what_is_set_on_our_keys_and_curves_outlives_another_bake(into: str, again: str) -> None:
+    obj = add_face("Anna")
+    made = plan.plan_bake(layers(), clip())
+    writer.write_bake(obj, made, SOURCE, into)
+    obj.vertex_groups.new(name="half")
+    names = ("emoface.speech.jawOpen", "emoface.emotion.browDown_L")
+    for name in names:
+        block = obj.data.shape_keys.key_blocks[name]
+        block.vertex_group, block.lock_shape, block.mute = "half", True, True
+        block.slider_max = 5.0
+        curve = writer.our_curves(obj.data.shape_keys)[name]
+        curve.modifiers.new("STEPPED").frame_step = 3
+        curve.lock, curve.mute, curve.extrapolation = True, True, "LINEAR"
+    obj.active_shape_key_index = obj.data.shape_keys.key_blocks.find(names[0])
+    longer = plan.plan_bake(layers(frames=90), clip(frames=90, first=7))
+    writer.write_bake(obj, longer, SOURCE, again)
+    assert obj.active_shape_key.name == names[0]
+    curves = writer.our_curves(obj.data.shape_keys)
+    for name in names:
+        block = obj.data.shape_keys.key_blocks[name]
+        assert (block.vertex_group, block.lock_shape, block.mute) == ("half", True, True)
+        assert block.slider_max == 5.0
+        curve = curves[name]
+        assert [modifier.frame_step for modifier in curve.modifiers] == [3]
+        assert (curve.lock, curve.mute, curve.extrapolation) == (True, True, "LINEAR")
+        block.vertex_group, block.mute, curve.mute = "", False, False
+        curve.modifiers.remove(curve.modifiers[0])
+    obj[INTENSITY] = 1.0
+    moved = evaluated(obj, 30) - template()
+    np.testing.assert_allclose(moved, layers(frames=90).offsets(1.0)[23], atol=1e-5)
+
+
+def test_a_driver_of_the_artists_on_our_key_stays() -> None:
+    obj = add_face("Anna")
+    bake(obj)
+    name = "emoface.emotion.browDown_L"
+    key = obj.data.shape_keys
+    ownership.remove_drivers(key, [name])
+    key.key_blocks[name].driver_add("value").driver.expression = "0.25"
+    bake(obj, first=5)
+    assert (
+        key.animation_data.drivers.find(f'key_blocks["{name}"].value').driver.expression == "0.25"
+    )

@@ -15,7 +15,7 @@ from emoface_core.emotions import AUTO, EMOTIONS
 from emoface_core.errors import InputError
 from emoface_core.files import text_or_file
 
-from ..control import live, presets, properties
+from ..control import live, presets, properties, speaking
 from ..curves.naming import INTENSITY, BakeRecord
 from ..layers import hosts, ownership
 from ..scene import casting, strips, target
@@ -153,13 +153,11 @@ def _remember(take: Take, job: BakeJob) -> None:
             choices.into = wish.into
         if job.text:
             choices.text_block, choices.text = None, " ".join(wish.heard.text.split())
-        if not wish.strips:
+        if wish.strips:
+            speaking.keep(take.face, wish.strips)
+        else:
             choices.source, choices.file = "FILE", str(Path(job.audio).absolute())
             choices.first_frame = wish.heard.clip.first_frame
-            return
-        choices.source = "STRIP"
-        if choices.strip not in wish.strips:
-            choices.property_unset("strip")  # then it is what the face speaks already
 
 
 class _Progress:

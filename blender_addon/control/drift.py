@@ -127,8 +127,8 @@ def standing(obj: Object) -> str:
     layers: dict[str, list[str]] = {}
     there = set(key.key_blocks.keys())  # to ask for each of them takes longer
     for name in record.keys:
-        if name in there:
-            layers.setdefault(layer_of_key(name), []).append(name)
+        if name in there and (layer := layer_of_key(name)) in _CALLED:
+            layers.setdefault(layer, []).append(name)
     lost = [layer for layer, names in layers.items() if not _plays(key, layer, names)]
     if lost:
         called = (", " if "eyes" in lost else " and ").join(_CALLED[layer] for layer in lost)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The strips that a face shall speak: the one that was chosen, else those it speaks already."""
 
+from collections.abc import Sequence
+
 import bpy
 from bpy.types import Object, Scene
 
@@ -22,6 +24,14 @@ def repeated(face: Object) -> tuple[str, ...]:
         return ()
     several = len(record.strips) > 1 and choices.strip in record.strips
     return record.strips if not choices.strip or several else ()
+
+
+def keep(face: Object, names: Sequence[str]) -> None:
+    """Choose, for the next bake, the strips that another part than the panel had the face speak."""
+    choices = face.emoface
+    choices.source = "STRIP"
+    if choices.strip not in names:
+        choices.property_unset("strip")  # then it is what the face speaks already
 
 
 def strips_of(face: Object, here: Scene) -> tuple[Scene, list[SoundStrip]]:

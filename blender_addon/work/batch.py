@@ -15,6 +15,7 @@ from bpy.types import Object, Scene
 
 from emoface_core.errors import EmoFaceError, InputError
 
+from ..control import speaking
 from ..scene import casting, strips, target
 from .job import Face, Job, desk, wish_of
 from .session import chosen_engine, session
@@ -117,6 +118,8 @@ class Queue:
         entry.text, entry.fraction = job.text, job.fraction
         if job.state == "running":
             return new
+        if job.state == "done":
+            speaking.keep(entry.face.find(), entry.strips)
         desk.end()
         desk.failure = None  # it is told in the list
         self._finish(entry, job.state, " ".join(job.notes) if job.error is None else str(job.error))

@@ -70,6 +70,7 @@ def start() -> None:
 def test_a_whole_scene(shot: Callable[..., None]) -> None:
     ada, ben = heads("Ada", "Ben")
     ada.emoface.eyes.show = False
+    ben.emoface.source, ben.emoface.file = "FILE", "elsewhere.wav"
     shot(Ada_1=11, Ben_1=31, Ada_2=61, music=1)
     bpy.ops.emoface.list_strips(which="SCENE")
     assert rows() == [("music", ""), ("Ada_1", "Ada"), ("Ben_1", "Ben"), ("Ada_2", "Ada")]
@@ -88,6 +89,7 @@ def test_a_whole_scene(shot: Callable[..., None]) -> None:
     assert peaks[1] < 1e-6, "at rest in between"
     bpy.context.scene.emoface.face = ada
     assert speaking.repeated(ada) == ("Ada_1", "Ada_2")
+    assert speaking.repeated(ben) == ("Ben_1",), "and no file any more"
     strip = compat.top_strips(bpy.context.scene.sequence_editor)[2]
     strip.frame_start += 10
     assert bpy.ops.emoface.animate() == {"FINISHED"}, "again, all that it speaks"

@@ -30,6 +30,7 @@ from ..curves.naming import (
 from ..curves.plan import KeyPlan
 from ..curves.styling import Style
 from . import edits, hosts, ownership, writer
+from .resting import resting_points
 
 Floats = NDArray[np.float32]
 
@@ -120,7 +121,7 @@ def drive(obj: Object) -> None:
         for name in record.keys
         if name in blocks and name not in driven and not blocks[name].mute
     }
-    for shape, lid in lids(rest, others, sound).items():
+    for shape, lid in lids(resting_points(obj), others, sound).items():
         name = key_name(LAYER, shape)
         if name in mine:
             sources = {variable: value_path(source) for variable, source in lid.reads.items()}

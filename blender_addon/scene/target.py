@@ -13,6 +13,7 @@ from emoface_core.errors import InputError
 from .. import compat
 from ..curves.naming import KEY_PREFIX, key_of_path, property_of_path
 from ..layers import ownership
+from ..layers.resting import resting_points
 
 VERTICES = 5023  # of FLAME's topology
 TRIANGLES = 9976
@@ -130,12 +131,8 @@ def _ours_in(path: str) -> str | None:
 
 
 def read_neutral(obj: Object) -> Neutral:
-    """The face at rest: the Basis if there are shape keys, else the mesh itself."""
-    mesh = obj.data
-    source = mesh.shape_keys.reference_key.points if mesh.shape_keys else mesh.vertices
-    vertices = np.empty(len(mesh.vertices) * 3, np.float32)
-    source.foreach_get("co", vertices)
-    vertices = vertices.reshape(-1, 3)
+    """The face at rest, with the shape that the artist gave it in shape keys."""
+    mesh, vertices = obj.data, resting_points(obj)
     if not np.isfinite(vertices).all():
         raise InputError(f"“{obj.name}” has vertices that are not numbers.", "Repair the mesh.")
     faces = None

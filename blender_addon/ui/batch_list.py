@@ -137,6 +137,7 @@ class EMOFACE_OT_load_table(_WhenFree, Operator, ImportHelper):
         except EmoFaceError as error:
             return self.refuse(error)
         _fill(context, compat.sequencer_scene(context).name, rows)
+        self.report({"INFO"}, f"{table.name}: {len(rows)} strips")
         if left := sorted({name for job in listed for name in _left_aside(job)}):
             self.report({"WARNING"}, f"Used by --jobs only, left aside here: {', '.join(left)}")
         return {"FINISHED"}

@@ -275,6 +275,33 @@ def select_strips(names):
         strip.select = strip.name in names
 
 
+def edit_a_curve(name, key):
+    """As dragging a key frame in the Graph Editor does."""
+    writer = importlib.import_module(f"{addon}.layers.writer")
+    curve = writer.our_curves(bpy.data.objects[name].data.shape_keys)[key]
+    curve.keyframe_points[len(curve.keyframe_points) // 2].co[1] = 1.75
+    curve.update()
+    bpy.ops.ed.undo_push(message="Drag a key frame")
+
+
+def move_strip(frames):
+    """As dragging the only strip does."""
+    editor = window().scene.sequence_editor
+    (strip,) = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strip.frame_start += frames
+    look_again()
+    bpy.ops.ed.undo_push(message="Move")
+
+
+def rename_strip(name):
+    """As typing its name does."""
+    editor = window().scene.sequence_editor
+    (strip,) = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strip.name = name
+    look_again()
+    bpy.ops.ed.undo_push(message="Rename")
+
+
 def add_my_action(name):
     """An Action of the artist's own on a face's shape keys, active as after keying one of them."""
     keys = bpy.data.objects[name].data.shape_keys

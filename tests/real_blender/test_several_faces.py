@@ -133,7 +133,8 @@ def test_a_wrong_line_of_a_table_is_named_and_loses_nothing(window: Desktop) -> 
 
 
 def test_a_table_lists_its_strips_and_gives_their_faces_emotions(window: Desktop) -> None:
-    load_table(window, "Anna line,Anna,angry", "Ben line,Ben,sad")
+    said = load_table(window, "Anna line,Anna,angry", "Ben line,Ben,sad")
+    assert said == "shots.csv: 2 strips"
     assert cast(window) == LISTED
     assert emotions(window) == ["angry", "sad"]
     picture(window, "table-2-loaded")
@@ -264,6 +265,23 @@ def test_what_could_not_move_moves_by_its_button(window: Desktop) -> None:
     window.wait(lambda: window.ask("keys_of", name="Ben")[1] == "NLA", 20)
     assert moved(points(window, "Ben"), before) < 0.001
     picture(window, "layers-4-to-be-moved")
+
+
+def test_a_curve_edited_by_hand_is_kept_and_the_message_dismissed(window: Desktop) -> None:
+    def told() -> bool:
+        return "emoface.dismiss_kept" in window.ask("drawn")
+
+    window.ask("edit_a_curve", name="Ben", key="emoface.speech.jawOpen")
+    assert not told()
+    window.choose(f"{BEN}.emotion", "h", "happy")
+    assert told()
+    picture(window, "layers-5-kept")
+    window.push("emoface.dismiss_kept")
+    assert not told()
+    assert window.ask("value", path='bpy.data.actions["EmoFace Ben Speech Edited"].use_fake_user')
+    window.middle()
+    window.press("ctrl+z")
+    window.wait(told, 20)
 
 
 def test_the_cross_beside_the_bar_cancels_and_leaves_the_old_bake(window: Desktop) -> None:

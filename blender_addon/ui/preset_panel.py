@@ -35,10 +35,10 @@ class _FaceOperator(Explained):
         """A face must be chosen."""
         usable_face(context)
 
-    def give(self, preset: presets.Preset, face: Object) -> None:
+    def give(self, preset: presets.Preset, face: Object, also: str = "") -> None:
         """Apply a preset and say what of it is unknown here."""
         unknown = presets.apply(preset, face)
-        text = f"“{preset.name}” is on “{face.name}”"
+        text = f"“{preset.name}” is on “{face.name}”{also}"
         if unknown:
             text += f"; this version does not know {', '.join(unknown)}"
         self.report({"WARNING" if unknown else "INFO"}, text)  # of Operator
@@ -128,9 +128,12 @@ class EMOFACE_OT_import_preset(_FaceOperator, Operator, ImportHelper):
         try:
             face, preset = usable_face(context), presets.read(Path(self.filepath))
             presets.check(preset, face)
-            if not presets.path_of(preset.name).exists():
-                presets.write(preset, presets.path_of(preset.name))
-            self.give(preset, face)
+            mine, also = presets.path_of(preset.name), ""
+            if not mine.exists():
+                presets.write(preset, mine)
+            elif presets.read(mine) != preset:
+                also = "; your own preset of that name stays as it is"
+            self.give(preset, face, also)
         except EmoFaceError as error:
             return self.refuse(error)
         return {"FINISHED"}

@@ -98,6 +98,17 @@ def test_importing_it_brings_the_style_back_and_undo_takes_it_away(window: Deskt
     assert moved(points(window), sad) < 0.01
 
 
+def test_a_file_can_be_written_over_but_a_preset_of_ours_is_not(window: Desktop) -> None:
+    window.push("emoface.export_preset", across=EXPORT)
+    window.pick_file("Mara.json")
+    shared = json.loads((home(window) / "Mara.json").read_text("utf-8"))
+    assert shared["values"]["emotion"] == "sad"
+    window.push("emoface.import_preset", across=IMPORT)
+    window.pick_file("Mara.json")
+    said = window.ask("said")
+    assert said == "“Mara” is on “EmoFace Head”; your own preset of that name stays as it is"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -127,6 +138,7 @@ def test_a_wrong_file_is_one_sentence_and_changes_nothing(
 def test_a_preset_is_removed_after_it_was_asked(window: Desktop) -> None:
     def menu(*answer: str, done: list[str]) -> None:
         def over() -> bool:
+            picture(window, "remove")
             window.press(*answer)
             return window.ask("presets") == done
 

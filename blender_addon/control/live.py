@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
 
+import bpy
 from bpy.types import Context, Object
 
 from emoface_core.emotions import AUTO, EMOTIONS
@@ -78,6 +79,7 @@ def apply(obj: Object, *, feeling: Feeling | None = None) -> bool:
     """Take a face's properties to the animation on it; False if there is none of ours."""
     if ownership.record_of(obj) is None or obj.data.library is not None:
         return False
+    writer.own_intensity(obj)
     style = style_of(obj, feeling or baked_feeling(obj))
     done = writer.restyle(obj, style)
     apply_mutes(obj)
@@ -119,6 +121,13 @@ def apply_mutes(obj: Object) -> None:
     """Silence the layers that the face's properties say."""
     for layer in LAYERS:
         writer.mute(obj, layer, getattr(obj.emoface, f"mute_{layer}"))
+
+
+def own_intensities() -> None:
+    """Let copies of faces take their intensity from themselves. For a timer."""
+    for obj in bpy.data.objects:
+        if obj.library is None and ownership.record_of(obj) is not None:
+            writer.own_intensity(obj)
 
 
 def why_not_moved(obj: Object) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What in a file is ours, and removing it and nothing else."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import bpy
@@ -213,20 +213,51 @@ def remove_properties(key: Key) -> None:
 def intensity_home(obj: Object) -> Any:
     """The datablock whose custom property is a face's intensity: the object, nearly always.
 
-    A library override forgets custom properties that its source does not have, so there it is the
-    mesh, which is local if there is a bake on it.
+    Faces that share a mesh share the intensity of the one that was baked. A library override
+    forgets custom properties that its source does not have, so there it is the mesh, which is local
+    if there is a bake on it.
     """
     override = obj.override_library
-    if override is None or override.reference is None or INTENSITY in override.reference:
-        return obj
-    return obj.data
+    if override is None or override.reference is None:
+        read = _read_by_first(obj.data.shape_keys) if obj.type == "MESH" else None
+        shared = read is not None and read.library is None and getattr(read, "data", None)
+        return read if shared == obj.data else obj
+    return obj if INTENSITY in override.reference else obj.data
+
+
+def has_stray_drivers(obj: Object) -> bool:
+    """Whether a bake takes its intensity from elsewhere, because the face and its mesh are copies.
+
+    Their drivers read the face that they were copied from. Linked meshes are their own file's.
+    """
+    key = obj.data.shape_keys
+    if obj.data.library is not None or obj.data.override_library is not None:
+        return False
+    target = next(intensity_targets(key), None) if key is not None else None
+    return target is not None and target.id != intensity_home(obj)
+
+
+def intensity_targets(key: Key) -> Iterator[Any]:
+    """The targets of our drivers on a Key that read an intensity."""
+    drivers = key.animation_data.drivers if key.animation_data is not None else ()
+    for curve in drivers:
+        if _reads_our_curve(curve):
+            for variable in curve.driver.variables:
+                yield from (t for t in variable.targets if t.data_path == INTENSITY_PATH)
+
+
+def _read_by_first(key: Key | None) -> Any | None:
+    """The datablock whose intensity a bake reads."""
+    target = next(intensity_targets(key), None) if key is not None else None
+    return target.id if target is not None else None
 
 
 def remove_intensity(obj: Object) -> None:
-    """Take away the intensity, unless the artist or another face uses it."""
-    home = intensity_home(obj)
-    if INTENSITY in home and not is_animated(obj) and not _drives_another(home):
-        del home[INTENSITY]
+    """Take the intensity off all that share a face, unless the artist or another face uses it."""
+    for sharing in [other for other in bpy.data.objects if other.data == obj.data]:
+        home = intensity_home(sharing)
+        if INTENSITY in home and not is_animated(sharing) and not _drives_another(home):
+            del home[INTENSITY]
 
 
 def remove_keys(obj: Object, names: list[str]) -> None:

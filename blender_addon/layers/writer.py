@@ -74,6 +74,7 @@ def write_bake(
     into = into or hosts.plays_in(obj.data.shape_keys) or hosts.NLA
     if said := hosts.problem(obj.data.shape_keys, into):
         raise InputError(said)
+    home = ownership.intensity_home(obj)
     kept: list[str] = []
     staying: set[str] = set()
     if before is not None:
@@ -83,7 +84,7 @@ def write_bake(
             mute(obj, layer, muted=False)
         hosts.move(obj, into)
         staying = ownership.clear_bake(obj, [key.name for key in plan.keys])
-    made_intensity = _ensure_intensity(obj, source.intensity)
+    made_intensity = _ensure_intensity(home, source.intensity)
     made_basis = _ensure_basis(obj)
     key = obj.data.shape_keys
     names = add_keys(obj, plan.keys, staying)
@@ -108,7 +109,7 @@ def write_bake(
     )
     key[RECORD] = record.to_json()
     _add_curves(obj, plan, names, into)
-    _add_drivers(obj, key, plan, names)
+    _add_drivers(home, key, plan, names)
     key[MOTION] = plan.motion.to_bytes()
     key[MUTED] = "[]"
     edits.note(key, kept)
@@ -118,9 +119,8 @@ def write_bake(
     return record
 
 
-def _ensure_intensity(obj: Object, value: float) -> bool:
+def _ensure_intensity(home: Any, value: float) -> bool:
     """Whether the property had to be made."""
-    home = ownership.intensity_home(obj)
     if INTENSITY in home:
         return False
     home[INTENSITY] = float(value)
@@ -207,18 +207,17 @@ def _widen(block: Any, values: NDArray[np.float32], *, driven: bool) -> None:
         block.slider_min, block.slider_max = -reach, reach
 
 
-def _add_drivers(obj: Object, key: Key, plan: BakePlan, names: list[str]) -> None:
+def _add_drivers(home: Any, key: Key, plan: BakePlan, names: list[str]) -> None:
     for name, key_plan in zip(names, plan.keys, strict=True):
         if key_plan.layer == DRIVEN:
-            _drive(obj, key, name)
+            _drive(home, key, name)
 
 
-def _drive(obj: Object, key: Key, name: str) -> None:
+def _drive(home: Any, key: Key, name: str) -> None:
     if key.animation_data.drivers.find(value_path(name)) is not None:
         return  # the artist has given it another
     driver = key.key_blocks[name].driver_add("value").driver
     driver.type = "SCRIPTED"
-    home = ownership.intensity_home(obj)
     for variable, id_type, owner, path in (
         ("curve", "KEY", key, curve_path(name)),
         ("intensity", home.id_type, home, INTENSITY_PATH),
@@ -229,6 +228,18 @@ def _drive(obj: Object, key: Key, name: str) -> None:
         made.targets[0].id = owner
         made.targets[0].data_path = path
     driver.expression = "curve * intensity"
+
+
+def own_intensity(obj: Object) -> None:
+    """Let a face that was copied with its mesh take its intensity from itself."""
+    if not ownership.has_stray_drivers(obj):
+        return
+    key, home = obj.data.shape_keys, ownership.intensity_home(obj)
+    for target in ownership.intensity_targets(key):
+        _ensure_intensity(home, 1.0 if target.id is None else target.id.get(INTENSITY, 1.0))
+        target.id_type = home.id_type
+        target.id = home
+    key.update_tag()
 
 
 def motion_of(obj: Object) -> Motion | None:

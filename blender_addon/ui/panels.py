@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The panel in the 3D view's sidebar: from a voice to a face in three choices and a button."""
 
+from collections.abc import Callable
+
+import bpy
 from bpy.types import Context, Object, Panel, UILayout
 
 from emoface_core.emotions import AUTO
@@ -137,6 +140,8 @@ def draw_emotion(
         column.prop(choices, "emotion")
         if choices.emotion != AUTO:
             column.prop(choices, "preference", slider=True)
+    if record is not None and ownership.has_stray_drivers(face):
+        _soon(live.own_intensities)
     home = ownership.intensity_home(face)
     if record is not None and INTENSITY in home:
         row = column.row()
@@ -222,6 +227,12 @@ def draw_result(layout: UILayout, record: BakeRecord) -> None:
     )
     box.separator()
     box.operator("emoface.remove_bake", icon="TRASH")
+
+
+def _soon(mend: Callable[[], None]) -> None:
+    """Let something be mended once the panel is drawn: until then Blender lets nothing change."""
+    if not bpy.app.timers.is_registered(mend):
+        bpy.app.timers.register(mend)
 
 
 def _right(layout: UILayout) -> UILayout:

@@ -108,7 +108,9 @@ def _changed(name: str, cut: Cut, now: Clip, record: BakeRecord, players: list[_
         )
     if abs(moved) > _FRAME and abs(away) > _FRAME:
         count = f"{abs(away):.0f} frame{'s' if abs(away) > 1.5 else ''}"
-        along = "" if players == [_IN_ACTION] else ", or move the EmoFace tracks in the NLA as far"
+        along = (
+            "" if players == [_IN_ACTION] else ", or move the EmoFace tracks in the NLA by as much"
+        )
         return (
             f"“{name}” is heard {count} {'later' if away > 0 else 'earlier'} than the face speaks "
             f"it: press Animate Again{along}."

@@ -70,7 +70,7 @@ def test_a_strip_that_moved_is_said_unless_the_tracks_went_along(voice: Any) -> 
     voice.frame_start += 100
     assert said(face) == [
         "“Voice” is heard 100 frames later than the face speaks it: press Animate Again, or move "
-        "the EmoFace tracks in the NLA as far."
+        "the EmoFace tracks in the NLA by as much."
     ]
     move_tracks(face, 99)
     assert said(face)[0].startswith("“Voice” is heard 1 frame later")

@@ -9,6 +9,8 @@ from bpy.types import Key, Object, Scene
 from numpy.typing import NDArray
 
 from emoface_core.errors import InputError
+from emoface_core.face.head import load_head
+from emoface_core.face.likeness import lay_over
 
 from .. import compat
 from ..curves.naming import KEY_PREFIX, key_of_path, property_of_path
@@ -131,10 +133,14 @@ def _ours_in(path: str) -> str | None:
 
 
 def read_neutral(obj: Object) -> Neutral:
-    """The face at rest, with the shape that the artist gave it in shape keys."""
+    """The face at rest, with the shape that the artist gave it in shape keys.
+
+    InputError if it does not lie as a face does: the engine, too, would see it, but not say whose.
+    """
     mesh, vertices = obj.data, resting_points(obj)
     if not np.isfinite(vertices).all():
         raise InputError(f"“{obj.name}” has vertices that are not numbers.", "Repair the mesh.")
+    lay_over(vertices, load_head(), obj.name)
     faces = None
     if len(mesh.polygons) == TRIANGLES and len(mesh.loops) == 3 * TRIANGLES:
         corners = np.empty(3 * TRIANGLES, np.int32)

@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emoface_core.errors import InputError
 from emoface_core.face.head import Head
+from emoface_core.face.likeness import lay_over
 from emoface_core.face.meshes import read_mesh
-from emoface_core.face.similarity import find_similarity, residuals
 from emoface_core.face.topology import check_topology
-
-_NO_FACE = 0.03  # metres: people differ by a third of that, a shuffled mesh by three times as much
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +30,8 @@ def read_neutral(path: Path, head: Head) -> Neutral:
     """A mesh file with FLAME's topology. InputError for another, or one that is no face."""
     vertices, faces = read_mesh(path)
     check_topology(len(vertices), faces if len(faces) else head.faces)
-    found = find_similarity(vertices, head.vertices)
+    found = lay_over(vertices, head, str(path))
     template = found.apply_points(vertices)
-    distance = float(residuals(found, vertices, head.vertices).mean())
-    if distance > _NO_FACE:
-        raise InputError(
-            f"The vertices of “{path}” do not lie as a face's do "
-            f"({distance * 100:.0f} cm off on average).",
-            "Its vertices may be in another order: export it from FLAME without sorting.",
-        )
     inverse = found.inverse()
     to_mesh = np.eye(4)
     to_mesh[:3, :3] = inverse.scale * inverse.rotation

@@ -3,19 +3,24 @@
 
 import bpy
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from blender_addon.curves.plan import plan_bake
 from blender_addon.layers.writer import Source, write_bake
 from blender_addon.scene import target
+from emoface_core.errors import InputError
+from emoface_core.face.head import load_head
 
-from ..conftest import add_face, clip, evaluated, layers, template
+from ..conftest import add_face, clip, evaluated, layers
+
+HEAD = load_head().vertices
 
 
 def add_key(face: bpy.types.Object, name: str, value: float, seed: int) -> bpy.types.ShapeKey:
     block = face.shape_key_add(name=name, from_mix=False)
     offsets = np.random.default_rng(seed).normal(0, 0.002, (5023, 3))
-    block.points.foreach_set("co", (template() + offsets).astype(np.float32).ravel())
+    block.points.foreach_set("co", (HEAD + offsets).astype(np.float32).ravel())
     block.value = value
     return block
 
@@ -25,8 +30,8 @@ def neutral(face: bpy.types.Object) -> NDArray[np.float32]:
 
 
 def test_a_sculpted_identity_is_the_face_at_rest() -> None:
-    face = add_face()
-    np.testing.assert_array_equal(neutral(face), template())
+    face = add_face(vertices=HEAD)
+    np.testing.assert_array_equal(neutral(face), HEAD)
     face.shape_key_add(name="Basis")
     add_key(face, "Identity", 0.8, 1)
     asymmetry = add_key(face, "Asymmetry", 0.5, 2)
@@ -36,12 +41,12 @@ def test_a_sculpted_identity_is_the_face_at_rest() -> None:
     asymmetry.vertex_group = "left"
     add_key(face, "Muted", 1.0, 3).mute = True
     shown = evaluated(face, 1)
-    assert np.abs(shown - template()).max() > 0.004
+    assert np.abs(shown - HEAD).max() > 0.004
     np.testing.assert_allclose(neutral(face), shown, atol=1e-6)
 
 
 def test_what_moves_is_not_part_of_it() -> None:
-    face = add_face()
+    face = add_face(vertices=HEAD)
     face.shape_key_add(name="Basis")
     add_key(face, "Identity", 1.0, 1)
     wanted = neutral(face)
@@ -56,3 +61,10 @@ def test_what_moves_is_not_part_of_it() -> None:
     bpy.context.scene.frame_set(20)
     assert any(block.value for block in key.key_blocks if block.name.startswith("emoface."))
     np.testing.assert_array_equal(neutral(face), wanted)
+
+
+def test_a_mesh_that_is_no_face_is_refused_by_its_name() -> None:
+    shuffled = np.random.default_rng(0).permutation(5023)
+    with pytest.raises(InputError, match="“Lump” do not lie as a face's do"):
+        neutral(add_face("Lump", HEAD[shuffled]))
+    assert neutral(add_face("Giant", 100 * HEAD[:, [2, 0, 1]])).max() > 10

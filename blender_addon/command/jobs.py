@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,7 @@ def read_list(
     table = path.suffix.lower() == ".csv"
     items = _read_table(path) if table else enumerate(_read_json(path), 1)
     found: list[BakeJob] = []
+    numbers: list[int] = []
     for number, item in items:
         try:
             job = _job(common, _read_row(item) if table else item)
@@ -77,7 +78,36 @@ def read_list(
             where = f"“{path.name}”, {'line' if table else 'job'} {number}"
             raise InputError(f"{where}: {error.message}", error.hint) from None
         found.append(job)
+        numbers.append(number)
+    if (pair := _overwriting(found)) is not None:
+        one, other = (numbers[index] for index in pair)
+        raise InputError(
+            f"“{path.name}”, {'lines' if table else 'jobs'} {one} and {other}: the second would "
+            f"overwrite what the first saves in “{found[pair[0]].save}”.",
+            "Give each a file of its own. A face may speak several strips in one job.",
+        )
     return found
+
+
+def _overwriting(listed: Sequence[BakeJob]) -> tuple[int, int] | None:
+    """The first two jobs of which one would undo the other: where they are in the list.
+
+    They save under one name, and have the same face, or the later one goes on from another file.
+    """
+    saved: dict[Path, dict[str, int]] = {}  # file -> face -> job
+    for index, job in enumerate(listed):
+        if not job.save:
+            continue
+        path = Path(job.save).resolve()
+        faces = saved.setdefault(path, {})
+        before = listed[index - 1] if index else job
+        together = (before.open, before.save) == (job.open, job.save)  # opened once, saved once
+        goes_on = together or not job.open or Path(job.open).resolve() == path
+        other = faces.get(job.object) if goes_on else next(reversed(faces.values()), None)
+        if other is not None:
+            return other, index
+        faces[job.object] = index
+    return None
 
 
 def _read_text(path: Path) -> str:
@@ -159,8 +189,7 @@ def _job(common: BakeJob, item: Mapping[str, Any]) -> BakeJob:
 
 def check(job: BakeJob) -> None:
     """InputError if a job cannot be meant, before anything is opened."""
-    if bool(job.audio) + bool(job.strips) + job.all != 1:
-        raise InputError("A job needs a sound.", "Give one of --audio FILE, --strip NAME, --all.")
+    _check_sound(job)
     if job.emotion is not None and job.emotion not in (AUTO, *EMOTIONS):
         raise InputError(
             f"There is no emotion “{job.emotion}”.", f"Give {AUTO}, {', '.join(EMOTIONS)}."
@@ -184,6 +213,15 @@ def check(job: BakeJob) -> None:
         raise InputError(f"{job.fps:g} frames a second cannot be.", "Give 1 to 1000.")
     if set(job.id) & set('/\\:*?"<>|') or job.id.startswith("."):
         raise InputError(f"“{job.id}” cannot be an id: it names a file.", "Use letters and digits.")
+
+
+def _check_sound(job: BakeJob) -> None:
+    given = {"audio": bool(job.audio), "strip": bool(job.strips), "all": job.all}
+    names = [f"“{name}”" for name, is_given in given.items() if is_given]
+    if not names:
+        raise InputError("A job needs a sound.", "Give one of --audio FILE, --strip NAME, --all.")
+    if len(names) > 1:
+        raise InputError(f"A job has one sound, not {' and '.join(names)}.", "Name only one.")
 
 
 def _check_save(path: Path) -> None:

@@ -2,6 +2,7 @@
 """bake.py as a studio runs it: exit codes, an error is one line, several jobs, exact timing."""
 
 import json
+import re
 import subprocess
 import sys
 import wave
@@ -14,7 +15,7 @@ import pytest
 import blender_addon
 import emoface_core
 from blender_addon import compat
-from blender_addon.command import baking, cli, stage
+from blender_addon.command import baking, cli, jobs, stage
 from blender_addon.command.baking import choices_known
 from blender_addon.command.jobs import BakeJob
 from blender_addon.layers import hosts, ownership
@@ -158,6 +159,8 @@ def test_bad_input_is_one_line(
         ('[{"sound": "a"}]', "cannot have “sound”"),
         ('[{"audio": 3}]', "“audio” cannot be 3"),
         ('[{"audio": "a", "intensity": true}]', "“intensity” cannot be True"),
+        ('[{"audio": "a", "strip": "b"}]', "job 1: A job has one sound, not “audio” and “strip”"),
+        ('[{"emotion": "sad"}]', "job 1: A job needs a sound"),
     ],
 )
 def test_bad_job_files_are_one_line(
@@ -167,6 +170,32 @@ def test_bad_job_files_are_one_line(
     path.write_text(text)
     assert cli.main(["--jobs", str(path)]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rows", "pair"),
+    [
+        ("in,Ada,out in,Ada,out", "2 and 3"),
+        ("in,Ada,out in,Ben,out", ""),
+        ("in,,out in2,,out", "2 and 3"),
+        ("in,Ada,out in2,Ben,out", "2 and 3"),
+        ("in,Ada,out in,Ada,out2 in,Ben,out", "2 and 4"),
+        ("in,Ada,out in,Ada,out2 out,Ben,out", ""),
+        (",Ada,out ,Ben,out ,Ada,out", "2 and 4"),
+        ("in,Ada, in,Ada,", ""),
+    ],
+)
+def test_jobs_that_overwrite_each_other_are_refused(rows: str, pair: str, tmp_path: Path) -> None:
+    table = tmp_path / "jobs.csv"
+    files = re.sub(r"(in|out)2?", r"\g<0>.blend", rows)
+    table.write_text(
+        "\n".join(["open,object,save,audio", *(f"{r},a.wav" for r in files.split(" "))])
+    )
+    if not pair:
+        assert len(jobs.read_list(table, BakeJob())) > 1
+        return
+    with pytest.raises(InputError, match=rf"“jobs.csv”, lines {pair}: the second would overwrite"):
+        jobs.read_list(table, BakeJob())
 
 
 def test_the_emotion_must_be_one(voice: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +320,7 @@ def test_jobs_on_one_file_are_saved_together_and_not_done_twice(
     listed = [
         {**same, "id": "ada", "strip": ["Ada_1", "Ada_2"], "object": "Ada", "emotion": "sad"},
         {**same, "id": "ben", "strip": "Ben_1", "object": "Ben"},
-        {**same, "id": "nobody", "strip": "gone", "object": "Ben"},
+        {**same, "id": "nobody", "strip": "gone", "object": "Eve"},
     ]
     jobs.write_text(json.dumps(listed[:2]))
     options = ["--jobs", str(jobs), "--results", str(results)]

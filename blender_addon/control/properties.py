@@ -192,6 +192,11 @@ def usable_face(context: Context) -> Object:
     return target.check(chosen_face(context))
 
 
+def baked_face(context: Context) -> Object:
+    """The same; InputError if there is none with a bake that can be changed."""
+    return target.check_baked(chosen_face(context))
+
+
 CLASSES = (
     EmoFaceSpeechStyle,
     EmoFaceRegions,

@@ -31,17 +31,41 @@ class Neutral:
 
 def check(obj: Object | None) -> Object:
     """The object, if it can be animated; InputError says why not. Reads no vertex: for `poll`."""
+    face = _mesh_of_this_file(obj)
+    count = len(face.data.vertices)
+    if count != VERTICES:
+        raise InputError(
+            f"“{face.name}” has {count} vertices; a face of FLAME's topology has {VERTICES}.",
+            "Choose such a mesh without added or deleted vertices, or press Add EmoFace Head.",
+        )
+    _check_state(face)
+    return face
+
+
+def check_baked(obj: Object | None) -> Object:
+    """The object, if the bake on it can be changed, whatever has become of its vertices.
+
+    InputError says why not, or that there is none.
+    """
+    face = _mesh_of_this_file(obj)
+    if ownership.record_of(face) is None:
+        raise InputError(
+            f"“{face.name}” has no animation by EmoFace.", "Press Animate from Audio first."
+        )
+    _check_state(face)
+    return face
+
+
+def _mesh_of_this_file(obj: Object | None) -> Object:
     if obj is None:
         raise InputError("No face is chosen.", "Choose a mesh, or press Add EmoFace Head.")
     if obj.type != "MESH":
         raise InputError(f"“{obj.name}” is not a mesh.", "Choose the head's mesh.")
     _check_editable(obj)
-    count = len(obj.data.vertices)
-    if count != VERTICES:
-        raise InputError(
-            f"“{obj.name}” has {count} vertices; a face of FLAME's topology has {VERTICES}.",
-            "Choose such a mesh without added or deleted vertices, or press Add EmoFace Head.",
-        )
+    return obj
+
+
+def _check_state(obj: Object) -> None:
     if obj.mode in {"EDIT", "SCULPT"}:
         raise InputError(
             f"“{obj.name}” is in {obj.mode.title()} Mode.", "Go back to Object Mode first."
@@ -49,7 +73,6 @@ def check(obj: Object | None) -> Object:
     key = obj.data.shape_keys
     if key is not None:
         _check_keys(obj, key)
-    return obj
 
 
 def _check_editable(obj: Object) -> None:

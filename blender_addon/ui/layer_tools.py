@@ -9,8 +9,8 @@ from bpy.types import Context, Object, Operator
 from emoface_core.errors import InputError
 
 from ..control import live
-from ..control.properties import usable_face
-from ..layers import edits, flatten, hosts, ownership, writer
+from ..control.properties import baked_face, usable_face
+from ..layers import edits, flatten, hosts, writer
 from .explained import Explained
 
 _GROUPS = (
@@ -20,12 +20,8 @@ _GROUPS = (
 
 
 def _baked(context: Context) -> Object:
-    face = usable_face(context)
-    if ownership.record_of(face) is None:
-        raise InputError(
-            f"“{face.name}” has no animation by EmoFace.", "Press Animate from Audio first."
-        )
-    return face
+    usable_face(context)
+    return baked_face(context)
 
 
 class EMOFACE_OT_reset_style(Explained, Operator):
@@ -118,11 +114,11 @@ class EMOFACE_OT_to_plain_keys(Explained, Operator):
     @classmethod
     def require(cls, context: Context) -> None:
         """There must be a bake."""
-        _baked(context)
+        baked_face(context)
 
     def execute(self, context: Context) -> set[str]:
         """Flatten it."""
-        face = _baked(context)
+        face = baked_face(context)
         count = flatten.to_plain_keys(face, context.scene)
         self.report({"INFO"}, f"{count} shape keys of “{face.name}” are yours now")
         return {"FINISHED"}

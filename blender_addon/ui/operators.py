@@ -9,7 +9,7 @@ from emoface_core.errors import EmoFaceError, InputError
 
 from .. import compat
 from ..control import live, speaking, words
-from ..control.properties import chosen_face, usable_face
+from ..control.properties import baked_face, chosen_face, usable_face
 from ..curves.join import check_apart
 from ..layers import edits, ownership, writer
 from ..scene import head_object, strips, target
@@ -176,13 +176,11 @@ class EMOFACE_OT_remove_bake(Explained, Operator):
     def require(cls, context: Context) -> None:
         """There must be a bake of ours."""
         check_free()
-        face = usable_face(context)
-        if ownership.record_of(face) is None:
-            raise InputError(f"“{face.name}” has no animation by EmoFace.")
+        baked_face(context)
 
     def execute(self, context: Context) -> set[str]:
         """Remove it."""
-        face = chosen_face(context)
+        face = baked_face(context)
         key = face.data.shape_keys
         kept = edits.keep(key, writer.our_curves(key))
         ownership.remove_bake(face)

@@ -35,15 +35,16 @@ class EMOFACE_PT_main(InSidebar, Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         face = chosen_face(context)
-        problem = _problem(face)
+        record, problem = ownership.record_of(face), _problem(face)
         if face is None or problem is not None:
             draw_face(layout, context, face, problem)
             if not linked.needs_local_mesh(face):  # that has a button of its own
+                if record is not None:  # it can be removed even if it cannot be made again
+                    draw_result(layout, record)
                 draw_quick_start(layout, face)
             draw_failure(layout, context)
             return
         above, sound, emotion, button = (layout.column() for _ in range(4))
-        record = ownership.record_of(face)
         draw_button(button, context, face, record)  # before what stands above it, see `progress`
         draw_face(above, context, face, problem)
         draw_sound(sound, context, face)

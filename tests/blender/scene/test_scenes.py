@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import bmesh
 import bpy
 import numpy as np
 import pytest
@@ -173,6 +174,27 @@ def test_two_faces_on_one_mesh_cannot_both_speak() -> None:
     casting.check_meshes([ada])
     with pytest.raises(InputError, match="“Ada” and “Ben” share one mesh"):
         queue.fill([(ada, ["a"]), (ben, ["b"])], bpy.context.scene)
+
+
+@pytest.mark.parametrize("button", ["remove_bake", "to_plain_keys"])
+def test_vertices_that_were_added_later_keep_no_bake_from_being_taken_off(button: str) -> None:
+    face = add_face("Ada")
+    bake(face)
+    mesh = bmesh.new()
+    mesh.from_mesh(face.data)
+    bmesh.ops.subdivide_edges(mesh, edges=mesh.edges[:1], cuts=1)
+    mesh.to_mesh(face.data)
+    mesh.free()
+    bpy.context.scene.emoface.face = face
+    with pytest.raises(InputError, match="has 5024 vertices"):
+        target.check(face)
+    shown = evaluated(face, 20)
+    assert getattr(bpy.ops.emoface, button)() == {"FINISHED"}
+    assert ownership.record_of(face) is None
+    if button == "to_plain_keys":
+        np.testing.assert_allclose(evaluated(face, 20), shown, atol=1e-6)
+    else:
+        assert face.data.shape_keys is None
 
 
 def test_a_preset_of_another_face_brings_no_seed_of_its_blinks() -> None:

@@ -512,6 +512,16 @@ def page():
     return {"names": sorted(drawing.layout.names), "said": drawing.layout.said}
 
 
+def told():
+    """What our main panel says now, in one line."""
+    seen = Page()
+    with bpy.context.temp_override(**place("VIEW_3D", "UI")):
+        for panel, draw in draws:
+            if panel.__name__ == "EMOFACE_PT_main":
+                draw(SimpleNamespace(layout=seen), bpy.context)
+    return " ".join(seen.said)
+
+
 def dialog():
     """What the dialog says that asks before an environment is made."""
     operator = bpy.types.EMOFACE_OT_make_environment

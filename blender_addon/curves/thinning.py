@@ -37,17 +37,25 @@ def reduced(curve: Floats, most: float) -> NDArray[np.intp]:
     """
     kept = np.zeros(len(curve), bool)
     kept[[0, -1]] = True
-    spans = [(0, len(curve) - 1)]
-    while spans:
-        first, last = spans.pop()
-        if last - first < 2:
-            continue
-        line = np.linspace(curve[first], curve[last], last - first + 1)
-        errors = np.abs(curve[first : last + 1] - line)
-        worst = int(errors.argmax())
-        if errors[worst] > most:
-            kept[first + worst] = True
-            spans += [(first, first + worst), (first + worst, last)]
+    starts, ends = np.array([0]), np.array([len(curve) - 1])
+    while (wide := ends - starts > 1).any():  # all spans at once, each halved or done with
+        starts, ends = starts[wide], ends[wide]
+        counts = ends - starts
+        begins = np.cumsum(counts) - counts  # of each span in the rows of all
+        span = np.repeat(np.arange(len(counts)), counts)
+        along = np.arange(len(span)) - begins[span]
+        rows = starts[span] + along
+        slopes = (curve[ends] - curve[starts]) / counts
+        errors = np.abs(curve[rows] - (curve[starts][span] + slopes[span] * along))
+        worst = np.maximum.reduceat(errors, begins)
+        hits = np.flatnonzero(errors == worst[span])
+        middles = rows[hits[np.searchsorted(hits, begins)]]  # the first in each span
+        split = worst > most
+        kept[middles[split]] = True
+        starts, ends = (
+            np.concatenate([starts[split], middles[split]]),
+            np.concatenate([middles[split], ends[split]]),
+        )
     return np.flatnonzero(kept)
 
 
@@ -61,9 +69,11 @@ def worst_error(curves: Floats, kept: list[NDArray[np.intp]], shapes: Floats) ->
         ],
         axis=1,
     ).astype(np.float32)
-    flat = shapes.reshape(len(shapes), -1)
+    moved = shapes[:, shapes.any(axis=(0, 2))]
+    axes = [np.ascontiguousarray(moved[:, :, axis]) for axis in range(3)]
     worst = 0.0
     for start in range(0, len(wrong), 64):
-        offsets = (wrong[start : start + 64] @ flat).reshape(-1, shapes.shape[1], 3)
-        worst = max(worst, float(np.sqrt((offsets**2).sum(axis=2).max(initial=0.0))))
-    return worst
+        part = wrong[start : start + 64]
+        squares = sum((part @ axis) ** 2 for axis in axes)
+        worst = max(worst, float(np.max(squares, initial=0.0)))
+    return float(np.sqrt(worst))

@@ -2,8 +2,11 @@
 """Bake to plain keys: what was ours becomes the artist's, without drivers and without us."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import bpy
 import numpy as np
 from bpy.types import Key, Object, Scene
 from numpy.typing import NDArray
@@ -20,7 +23,7 @@ from ..curves.naming import (
     property_of_path,
     value_path,
 )
-from . import hosts, ownership, writer
+from . import driven, hosts, ownership, writer
 
 Floats = NDArray[np.float32]
 
@@ -42,7 +45,10 @@ def to_plain_keys(obj: Object, scene: Scene) -> int:
     changed = {name: c for name, c in curves.items() if arranged or _is_driven(c)}
     flat = {name: None if arranged else _flat(obj, name, c) for name, c in changed.items()}
     played = [name for name, places in flat.items() if places is None]
-    flat.update(_sample(obj, scene, played, _frames(key, changed)))
+    frames = _frames(key, changed)
+    told = None if arranged else driven.values(obj, played, frames)
+    found = _sample(obj, scene, played, frames) if told is None else told
+    flat |= {name: np.column_stack([frames, column]) for name, column in found.items()}
     track = _new_track(key)
     made = hosts.leave(obj) if arranged else hosts.join(obj)
     ownership.remove_drivers(key, names)
@@ -52,6 +58,9 @@ def to_plain_keys(obj: Object, scene: Scene) -> int:
             value_path(name), group_name(layer_of_key(name))
         )
         curve.data_path = value_path(name)
+        if name in found:  # what its modifiers did is in the values
+            for modifier in list(curve.modifiers):
+                curve.modifiers.remove(modifier)
         writer.fill(curve, *places.T)
     ownership.unmark(made.action)
     made.action.name = f"{obj.name} Face"
@@ -106,16 +115,34 @@ def _frames(key: Key, curves: dict[str, Any]) -> Floats:
     return np.arange(np.floor(first), np.ceil(last) + 1, dtype=np.float32)
 
 
-def _sample(obj: Object, scene: Scene, names: list[str], frames: Floats) -> dict[str, Floats]:
-    """(F, 2) key frames of keys, one on each frame, read while the scene plays."""
+def _sample(
+    obj: Object, scene: Scene, names: list[str], frames: Floats
+) -> Mapping[str, NDArray[Any]]:
+    """(F,) values of keys, read while the scene plays. Blender's cursor shows how far it is."""
     if not names:
         return {}
     blocks = [obj.data.shape_keys.key_blocks[name] for name in names]
     values = np.empty((len(frames), len(blocks)), np.float32)
     now, part = scene.frame_current, scene.frame_subframe
-    for row, frame in enumerate(frames):
-        scene.frame_set(int(frame))
-        values[row] = [block.value for block in blocks]
+    cursor = bpy.context.window_manager
+    cursor.progress_begin(0, len(frames))
+    with _unseen(obj):
+        for row, frame in enumerate(frames):
+            cursor.progress_update(row)
+            scene.frame_set(int(frame))
+            values[row] = [block.value for block in blocks]
+    cursor.progress_end()
     scene.frame_set(now, subframe=part)
-    columns = zip(names, values.T, strict=True)
-    return {name: np.column_stack([frames, column]) for name, column in columns}
+    return dict(zip(names, values.T, strict=True))
+
+
+@contextmanager
+def _unseen(obj: Object) -> Iterator[None]:
+    """Keep Blender from working out the mesh, which takes far longer than its keys' values."""
+    blocks = obj.data.shape_keys.key_blocks
+    muted = [block.mute for block in blocks]
+    blocks.foreach_set("mute", [True] * len(blocks))
+    try:
+        yield
+    finally:
+        blocks.foreach_set("mute", muted)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import bpy
-from bpy.types import Action, Key, Object
+from bpy.types import Action, AnimData, Key, Object
 
 from .. import compat
 from ..curves.naming import (
@@ -316,11 +316,22 @@ def _remove_keys(obj: Object, names: list[str], made_basis: bool) -> None:
 
 def is_animated(obj: Object) -> bool:
     """Whether somebody keyed or drove the intensity: then it is theirs."""
+    return bool(intensity_curves(obj))
+
+
+def intensity_curves(obj: Object) -> list[Any]:
+    """Whatever moves a face's intensity: curves, in the NLA too, and drivers."""
     animation = intensity_home(obj).animation_data
     if animation is None:
-        return False
-    curves = [*compat.curves_in_use(animation), *animation.drivers]
-    return any(curve.data_path == INTENSITY_PATH for curve in curves)
+        return []
+    pushed = [c for action in pushed_down(animation) for c in compat.action_curves(action)]
+    curves = [*compat.curves_in_use(animation), *pushed, *animation.drivers]
+    return [curve for curve in curves if curve.data_path == INTENSITY_PATH]
+
+
+def pushed_down(animation: AnimData) -> list[Action]:
+    """The Actions that the NLA strips of a datablock play."""
+    return [s.action for track in animation.nla_tracks for s in track.strips if s.action]
 
 
 def _drives_another(home: Any) -> bool:

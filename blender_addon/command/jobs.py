@@ -13,6 +13,8 @@ from typing import Any
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 from emoface_core.errors import InputError
 
+from ..curves.timing import MOST_FRAMES
+
 INTO = ("nla", "action")  # tracks, or the active Action
 _ASK = "See --help for what a job can have."
 
@@ -40,6 +42,8 @@ class BakeJob:
     into: str | None = None  # "nla" or "action"; None: as chosen in the panel
     fps: float | None = None
     start_frame: int | None = None
+    feel_before: int | None = None  # frames around the sound; None: as chosen in the panel
+    feel_after: int | None = None
     save: str = ""
 
     @property
@@ -51,7 +55,8 @@ class BakeJob:
 
 _NUMBERS = {"intensity": (int, float), "preference": (int, float), "fps": (int, float)}
 _SWITCHES = {"all": bool, "eyes": bool, "make_local": bool}
-_KINDS: dict[str, Any] = {**_NUMBERS, **_SWITCHES, "start_frame": int, "strip": (str, list)}
+_FRAMES = {"start_frame": int, "feel_before": int, "feel_after": int}
+_KINDS: dict[str, Any] = {**_NUMBERS, **_SWITCHES, **_FRAMES, "strip": (str, list)}
 _NAMES = [field.name for field in fields(BakeJob)]
 
 
@@ -160,7 +165,7 @@ def _read_cell(name: str, cell: str) -> Any:
     try:
         if name in _NUMBERS:
             return float(cell.replace(",", "."))
-        if name == "start_frame":
+        if name in _FRAMES:
             return int(cell)
     except ValueError:
         raise InputError(f"A job's “{name}” cannot be “{cell}”.", _ASK) from None
@@ -202,6 +207,11 @@ def check(job: BakeJob) -> None:
     ):
         if value is not None and not 0 <= value <= most:
             raise InputError(f"The {name} {value:g} is not within 0 and {most:g}.", "Change it.")
+    for name, frames in (("before", job.feel_before), ("after", job.feel_after)):
+        if frames is not None and not 0 <= frames <= MOST_FRAMES:
+            raise InputError(
+                f"A face cannot feel {frames} frames {name} the sound.", f"Give 0 to {MOST_FRAMES}."
+            )
     if job.text and (job.all or len(job.strips) > 1):
         raise InputError(
             "A text is of one sound, and the job has several.",

@@ -76,6 +76,10 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--fps", type=float, metavar="F", help="give the scene this frame rate first")
     made.add_argument("--start-frame", type=int, metavar="N", help="where the sound file begins")
+    made.add_argument(
+        "--feel-before", type=int, metavar="N", help="frames felt before the sound (0)"
+    )
+    made.add_argument("--feel-after", type=int, metavar="N", help="frames felt after it (0)")
     made.add_argument("--open", metavar="FILE.blend", help="open this file first")
     made.add_argument("--save", metavar="FILE.blend", help="save the result here")
     made.add_argument(

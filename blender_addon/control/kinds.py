@@ -8,6 +8,7 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty
 
 from emoface_core.emotions import AUTO, EMOTIONS, MAX_INTENSITY
 
+from ..curves.timing import MOST_FRAMES
 from . import live
 
 _ABOUT = {
@@ -96,7 +97,7 @@ def intensity(description: str, **more: Any) -> Any:
 
 def frames(name: str, description: str) -> Any:
     """A length on the timeline."""
-    return chosen(IntProperty, name, description, min=0, max=100000, soft_max=500, default=0)
+    return chosen(IntProperty, name, description, min=0, max=MOST_FRAMES, soft_max=500, default=0)
 
 
 def ease(description: str, default: int, usual: int, **more: Any) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 Cut = tuple[int, float, int]  # of a strip: first frame, second of its sound there, frames
 
+MOST_FRAMES = 10_000  # that a face may feel before its sounds, or after them
 _EPSILON = 1e-4  # frames; below it a difference is rounding
 
 

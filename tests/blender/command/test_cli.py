@@ -161,6 +161,7 @@ def test_bad_input_is_one_line(
         ('[{"audio": "a", "intensity": true}]', "“intensity” cannot be True"),
         ('[{"audio": "a", "strip": "b"}]', "job 1: A job has one sound, not “audio” and “strip”"),
         ('[{"emotion": "sad"}]', "job 1: A job needs a sound"),
+        ('[{"audio": "a", "feel_after": -1}]', "A face cannot feel -1 frames after the sound"),
     ],
 )
 def test_bad_job_files_are_one_line(
@@ -231,6 +232,17 @@ def test_every_frame_is_what_the_engine_made(voice: Path, fps: float) -> None:
     )
     assert len(turned) == round(rate)
     assert worst / 100 < 1e-4
+
+
+def test_a_face_feels_around_the_sound(voice: Path) -> None:
+    face = head_object.add_head(bpy.context, "Ada")
+    bpy.context.scene.render.fps = 25
+    job = BakeJob(audio=str(voice), emotion="happy", start_frame=31, feel_before=12, feel_after=40)
+    record = baking.bake(job, Engine())
+    assert (record.first_frame, record.frames) == (31 - 12, 12 + 25 + 40)
+    rest = evaluated(face, -200)
+    for frame in (20, 31 + 25 + 38):
+        assert np.abs(evaluated(face, frame) - rest).max() > 3e-3
 
 
 def offsets_of_engine(voice: Path, fps: float) -> np.ndarray:

@@ -148,8 +148,8 @@ def _remember(take: Take, job: BakeJob) -> None:
     with live.held():  # it is on the face already
         if wish.emotion in (AUTO, *EMOTIONS):
             choices.emotion = wish.emotion
-        if wish.preference is not None:
-            choices.preference = wish.preference
+        if wish.emotion != AUTO:
+            choices.preference = 1.0 if wish.preference is None else wish.preference
         choices.intensity = wish.intensity
         if wish.into is not None:
             choices.into = wish.into

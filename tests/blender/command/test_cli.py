@@ -409,9 +409,10 @@ def test_the_panel_speaks_the_strips_of_the_command_again(duet_file: Path) -> No
         face = bpy.data.objects["Ada"]
         bpy.context.scene.emoface.face = face
         face.emoface.source, face.emoface.file = "FILE", "elsewhere.wav"
-        face.emoface.strip = "hum"
-        baking.bake(BakeJob(strip="Ada_1", object="Ada"), Engine())
+        face.emoface.strip, face.emoface.preference = "hum", 0.3  # of no emotion yet
+        baking.bake(BakeJob(strip="Ada_1", object="Ada", emotion="sad"), Engine())
         assert panel_again(face).strips == ("Ada_1",)
+        assert panel_again(face).preference == 1.0
         baking.bake(BakeJob(strip=("Ada_1", "Ada_2"), object="Ada"), Engine())
         assert panel_again(face).strips == ("Ada_1", "Ada_2")
 

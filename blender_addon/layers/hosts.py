@@ -63,7 +63,7 @@ def action_of(key: Key, layer: str) -> Action | None:
 def offset(key: Key, layer: str = "speech") -> float:
     """Frames by which the artist has moved a layer's strip on the timeline since the bake."""
     action = action_of(key, layer)
-    for _, strip in ownership.our_strips(key):
+    for _, strip in ownership.made_strips(key):
         if strip.action == action:
             return float(strip.frame_start - strip.action_frame_start)
     return 0.0
@@ -117,17 +117,30 @@ def fit(key: Key) -> None:
     """After all curves were written: a key at rest for each, and strips as long as they are.
 
     Where a strip lies and how fast it plays is the sound's to say, all else about it the artist's.
+    What the artist has duplicated of it stays where it is, and plays the whole if it did before.
     """
     lay_to_rest(key)
-    strips = ownership.our_strips(key)
-    strips.sort(key=lambda pair: not ownership.is_ours(pair[0]))  # our own tracks first
-    played = set()
-    for track, strip in strips:
-        if strip.action in played:
-            _remove_strip(key, track, strip)
-        else:
-            played.add(strip.action)
-            retime(strip)
+    made = {strip.action: strip for _, strip in ownership.made_strips(key)}
+    for _, strip in ownership.our_strips(key):
+        whole = made[strip.action]
+        if strip != whole and _played(strip) == _played(whole):
+            _play_whole(strip)
+    for strip in made.values():
+        retime(strip)
+
+
+def _played(strip: Any) -> tuple[float, float]:
+    return strip.action_frame_start, strip.action_frame_end
+
+
+def _play_whole(strip: Any) -> None:
+    """Let a strip play all of its Action from where it begins, as fast and as often as before."""
+    begin, scale, repeat = strip.frame_start, strip.scale, strip.repeat
+    backwards = strip.use_reverse
+    retime(strip)
+    length = (strip.action_frame_end - strip.action_frame_start) * scale * repeat
+    strip.scale, strip.repeat, strip.use_reverse = scale, repeat, backwards
+    strip.frame_start_raw, strip.frame_end_raw = begin, begin + length
 
 
 def fit_layer(key: Key, layer: str) -> None:
@@ -162,12 +175,6 @@ def retime(strip: Any) -> None:
     strip.action_frame_end = max(last, strip.action_frame_end)  # Blender keeps it after the start
     strip.action_frame_start, strip.action_frame_end = first, last
     strip.frame_start_raw, strip.frame_end_raw = first, last
-
-
-def _remove_strip(key: Key, track: Any, strip: Any) -> None:
-    track.strips.remove(strip)
-    if not track.strips:
-        key.animation_data.nla_tracks.remove(track)
 
 
 def lay_to_rest(key: Key) -> None:

@@ -23,6 +23,7 @@ from ..curves.naming import (
     RECORD,
     SUMS,
     BakeRecord,
+    group_name,
     key_of_path,
     loaded,
     property_of_path,
@@ -59,6 +60,23 @@ def our_strips(key: Key) -> list[tuple[Any, Any]]:
     return [(t, strip) for t in tracks for strip in t.strips if is_our_action(strip.action)]
 
 
+def made_strips(key: Key) -> list[tuple[Any, Any]]:
+    """(track, strip) of those that a bake made: one for each layer.
+
+    All others that play an Action of ours, the artist has made by duplicating them.
+    """
+    strips = our_strips(key)
+    strips.sort(key=lambda pair: (pair[1].name != _strip_name(pair[1]), not is_ours(pair[0])))
+    found: dict[str | None, tuple[Any, Any]] = {}
+    for track, strip in strips:
+        found.setdefault(strip.action.get(LAYER), (track, strip))
+    return list(found.values())
+
+
+def _strip_name(strip: Any) -> str:
+    return group_name(strip.action.get(LAYER, "")).strip()
+
+
 def our_actions(key: Key) -> list[Action]:
     """The Actions of ours that move a Key, through the NLA or because one is active."""
     if key.animation_data is None:
@@ -90,10 +108,27 @@ def _is_our_curve(curve: Any, key: Key, names: Collection[str]) -> bool:
 
 
 def have_actions_alone(key: Key) -> None:
-    """Give a Key copies of those Actions of ours that it shares with a copy of the face."""
+    """Give a Key copies of those Actions of ours that it shares with a copy of the face.
+
+    Copies of them that the artist has put beside them are the artist's.
+    """
+    _let_duplicates_go(key)
     others = [other for other in bpy.data.shape_keys if other != key]
     shared = {action for other in others for action in our_actions(other)}
     _replace_by_copies(key, shared.intersection(our_actions(key)))
+
+
+def _let_duplicates_go(key: Key) -> None:
+    animation = key.animation_data
+    if animation is None or animation.use_tweak_mode:
+        return
+    if is_our_action(animation.action):
+        made = {animation.action}
+    else:
+        made = {strip.action for _, strip in made_strips(key)}
+    for action in our_actions(key):
+        if action not in made:
+            unmark(action)
 
 
 def take_actions(key: Key) -> None:

@@ -78,6 +78,7 @@ def write_bake(
     kept: list[str] = []
     staying: set[str] = set()
     if before is not None:
+        ownership.have_actions_alone(obj.data.shape_keys)
         edits.keep(obj.data.shape_keys, our_curves(obj.data.shape_keys))
         kept = edits.noted(obj.data.shape_keys)
         for layer in ("speech", "emotion"):

@@ -12,7 +12,7 @@ from blender_addon.control import live
 from blender_addon.curves.cues import Feeling
 from blender_addon.curves.naming import INTENSITY, LAYER, value_path
 from blender_addon.curves.plan import plan_bake
-from blender_addon.curves.styling import Style
+from blender_addon.curves.styling import SpeechStyle, Style
 from blender_addon.layers import flatten, gaze_layer, hosts, ownership, writer
 from blender_addon.layers.hosts import ACTION, NLA
 from blender_addon.scene import target
@@ -463,3 +463,57 @@ def test_the_choice_moves_the_bake_or_says_why_not(tmp_path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
     same(shown(bpy.data.objects["Anna"]), motion)
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_a_strip_that_the_artist_duplicated_stays(above: bool) -> None:
+    """A linked duplicate plays what the strip plays, from its own place."""
+    obj = add_face("Anna")
+    bake(obj)
+    track, strip = track_of(obj, "speech")
+    tracks = animation(obj).nla_tracks
+    home = tracks.new() if above else track
+    twin = home.strips.new(f"{strip.name}.001", 400, strip.action)
+    compat.key_action_of(strip.action).play(twin)
+    twin.scale, twin.extrapolation = 2.0, "NOTHING"
+    writer.write_bake(obj, plan_bake(layers(frames=90), clip(frames=90, first=50)), SOURCE)
+    strips = [s for t in tracks for s in t.strips if s.name == f"{strip.name}.001"]
+    assert [s.frame_start for s in strips] == [400]
+    whole = track_of(obj, "speech")[1]
+    assert (whole.frame_start, whole.scale) == (whole.action_frame_start, 1.0)
+    assert strips[0].scale == 2.0
+    for away in (10, 45, 70):
+        first = int(whole.frame_start)
+        key = obj.data.shape_keys.key_blocks[JAW]
+        bpy.context.scene.frame_set(first + away)
+        value = key.value
+        bpy.context.scene.frame_set(400 + 2 * away)
+        assert key.value == pytest.approx(value, abs=1e-6)
+    ownership.remove_bake(obj)
+    assert obj.data.shape_keys is None
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_copy_of_a_strip_with_its_action_is_the_artists(before: bool) -> None:
+    """Shift D in the NLA editor: the copy keeps what it plays, whatever becomes of ours."""
+    obj = add_face("Anna")
+    bake(obj, first=200)
+    track, strip = track_of(obj, "speech")
+    copied = compat.key_action_of(strip.action).copy()
+    twin = track.strips.new(f"{strip.name}.001", 1 if before else 400, copied.action)
+    copied.play(twin)
+    place = twin.frame_start
+    frames = [place + away for away in (5, 30, 50)]
+    speech = [jaw_at(obj, frame) for frame in frames]
+    writer.restyle(obj, Style(Feeling("sad"), speech=SpeechStyle(jaw_opening=0.5)))
+    opened = jaw_at(obj, 230)
+    bake(obj, first=200)
+    assert jaw_at(obj, 230) != pytest.approx(opened)
+    assert [jaw_at(obj, frame) for frame in frames] == speech
+    assert not ownership.is_our_action(copied.action)
+    assert len(ownership.our_actions(obj.data.shape_keys)) == 3
+
+
+def jaw_at(obj: bpy.types.Object, frame: float) -> float:
+    bpy.context.scene.frame_set(int(frame))
+    return float(obj.data.shape_keys.key_blocks[JAW].value)

@@ -176,6 +176,7 @@ def test_what_fails_is_told_and_tried_again(window: Desktop) -> None:
         window.ask("set_scale", scale=scale)
         time.sleep(2)
         if scale == 2:
+            window.scroll(24)
             picture(window, "queue-4-large")
     away.rename(sound)
     before = points(window, "Anna")

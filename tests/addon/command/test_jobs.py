@@ -59,7 +59,7 @@ def test_a_table_as_spreadsheets_save_it(tmp_path: Path, comma: str, mark: str) 
         ("a.csv", "strip\n", "not a table of jobs"),
         ("a.csv", "", "not a table of jobs"),
         ("a.json", "[{}]", "needs a sound"),
-        ("a.json", '[{"strip": "a", "all": true}]', "needs a sound"),
+        ("a.json", '[{"strip": "a", "all": true}]', "one sound, not “strip” and “all”"),
         ("a.json", '[{"strip": [1]}]', "“strip” cannot be"),
         ("a.json", '[{"audio": "a", "emotion": "furious"}]', "There is no emotion “furious”"),
         ("a.json", '[{"audio": "a", "intensity": NaN}]', "is not within"),

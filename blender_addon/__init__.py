@@ -20,7 +20,7 @@ from bpy.app.handlers import persistent
 
 from . import ui
 from .command import cli
-from .control import properties
+from .control import live, properties
 from .scene import casting, linked
 from .ui.workshop import workshop
 from .work.job import desk
@@ -35,7 +35,8 @@ def _leave_file(*_: object) -> None:
 
 @persistent
 def _save_file(*_: object) -> None:
-    """Whoever links a face of this file shall keep what is chosen for it."""
+    """Faces play from the file as they should; who links one shall keep what is chosen for it."""
+    live.own_intensities()
     for face in casting.possible_faces(bpy.data.objects):
         linked.settle_choices(face)
 

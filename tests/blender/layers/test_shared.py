@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Linked copies share one intensity; a copy with a mesh of its own has its own."""
 
+import tempfile
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
@@ -50,7 +53,12 @@ def mended_by_the_panel(obj: bpy.types.Object) -> None:
     live.own_intensities()
 
 
-@pytest.mark.parametrize("mend", [mended_at_a_change, mended_by_the_panel])
+def mended_in_the_file(obj: bpy.types.Object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "copies.blend"))
+
+
+@pytest.mark.parametrize("mend", [mended_at_a_change, mended_by_the_panel, mended_in_the_file])
 @pytest.mark.parametrize("copied_first", [False, True])
 def test_a_copy_made_single_has_its_own_intensity(mend, copied_first: bool) -> None:
     obj = add_face("Anna")

@@ -198,6 +198,11 @@ class Desktop:
         self.push("file.execute", across=0.92, **where)
         self.wait(lambda: not self.ask("shows", area="FILE_BROWSER"), 20)
 
+    def move_window(self, title: str) -> None:
+        """Move a window into the screen's upper left corner: Blender's may open outside of it."""
+        self._do(f"search --name {title} windowmove --sync 0 0")
+        time.sleep(0.5)
+
     def press(self, *keys: str) -> None:
         """Keys, one after the other, by their names in X."""
         for key in keys:
@@ -339,28 +344,42 @@ class Desktop:
 
     def _turn(self, panel: str, *, is_open: bool) -> None:
         """Click on headings until a panel is open or closed; others are left as they are."""
+        for notches in (0, 12, 24, -60):  # what is not in sight is scrolled for, down and then up
+            if notches:
+                self.scroll(notches)
+                self._headings.clear()
+            if self._turn_in_sight(panel, is_open, upwards=notches > 0):
+                return
+        raise NotShownError(f"{panel} cannot be {'opened' if is_open else 'closed'}")
+
+    def _turn_in_sight(self, panel: str, is_open: bool, *, upwards: bool) -> bool:
+        """The same in the part of the sidebar that is shown; whether it is so in the end.
+
+        Upwards: at the end of the sidebar all moves when one is closed that is open, further up.
+        """
         left, top, width, height = self.area()
         x = left + 0.25 * width
         lowest = max(self._headings.values(), default=0)
         rows = range(round(top + 40 * self.scale), round(top + height), round(10 * self.scale))
         # Where it was; then below all headings that are known; then everywhere.
         known = self._headings.get(panel, 0.0)
-        for y in (known, *sorted(rows, key=lambda y: (y < lowest + 8 * self.scale, y))):
+        below = sorted(rows, key=lambda y: (y < lowest + 8 * self.scale, y))
+        for y in (known, *(reversed(rows) if upwards else below)):
             self.hover(x, y)
             if not y or self.ask("hover"):
                 continue  # a button: nothing is pressed that was not meant
             before = self._open_panels()
             if (panel in before) == is_open:
-                return
+                return True
             self.click(x, y)
             after = self._open_panels()
             if (panel in after) == is_open:
                 self._headings[panel] = self._last = y
-                return
+                return True
             if after != before:
                 self.click(x, y)  # another one: as it was
                 self._headings.update(dict.fromkeys(after ^ before, float(y)))
-        raise NotShownError(f"{panel} cannot be {'opened' if is_open else 'closed'}")
+        return False
 
     def _open_panels(self) -> set[str]:
         self.ask("look_again")
@@ -368,10 +387,11 @@ class Desktop:
 
     def resize(self, scale: float) -> None:
         """Draw the interface in another size, as Resolution Scale of the preferences does."""
+        before = self.state()["scale"]
         self.ask("set_scale", scale=scale)
-        self.wait(lambda: self.state()["scale"] == scale, 20)
+        self.wait(lambda: abs(self.state()["scale"] - before) > 0.1, 20)
         time.sleep(2)  # for all of it to be drawn
-        self.scale = scale
+        self.scale = self.state()["scale"]
         self._known.clear()
         self._headings.clear()
 

@@ -357,25 +357,6 @@ def show_tab():
     return sidebar.active_panel_category == "EmoFace"
 
 
-def show_preferences():
-    """The add-on's page, in the place of the 3D view."""
-    place("VIEW_3D", "WINDOW")["area"].type = "PREFERENCES"
-    bpy.context.preferences.active_section = "ADDONS"
-    bpy.ops.preferences.addon_expand(module=addon)
-    bpy.context.window_manager.addon_search = "EmoFace"
-
-
-def open_parts():
-    """Open both parts of the preferences: Blender does not say which property a heading is."""
-    chosen = importlib.import_module(f"{addon}.installed").preferences()
-    chosen.show_environment = chosen.show_files = True
-
-
-def show_scene():
-    """Back to the 3D view."""
-    place("PREFERENCES", "WINDOW")["area"].type = "VIEW_3D"
-
-
 def set_scale(scale):
     bpy.context.preferences.view.ui_scale = scale
     for home in bpy.context.window_manager.windows:

@@ -119,6 +119,7 @@ class EMOFACE_OT_make_environment(Explained, Operator):
             return self.refuse(error)
         workshop.begin(making)
         if not bpy.app.background:
+            redraw("PREFERENCES")
             return {"FINISHED"}
         while making.state == "running":
             making.poll()

@@ -2,6 +2,7 @@
 """What an artist changes in our curves by hand is kept when they are written anew."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import bpy
 import numpy as np
@@ -14,7 +15,7 @@ from blender_addon.curves.plan import plan_bake
 from blender_addon.layers import edits, gaze_layer, hosts, ownership, writer
 from blender_addon.layers.hosts import ACTION, NLA
 
-from ..conftest import add_face, clip
+from ..conftest import add_face, clip, write_voice
 from .test_gaze import performance
 from .test_ownership import SOURCE
 
@@ -108,7 +109,7 @@ def test_a_drag_of_a_slider_keeps_one_and_says_so_until_dismissed(
 
 @BOTH
 def test_nothing_is_kept_where_nothing_was_edited(
-    face: bpy.types.Object, into: hosts.Into, tmp_path
+    face: bpy.types.Object, into: hosts.Into, tmp_path: Path
 ) -> None:
     bake(face, into)
     face.emoface.emotion = "sad"
@@ -178,3 +179,20 @@ def test_undo_takes_it_all_back(face: bpy.types.Object) -> None:
     key = bpy.data.objects["Anna"].data.shape_keys
     assert not takes() and not edits.noted(key)
     assert peak(writer.our_curves(key)[JAW].id_data, JAW) == 1.75
+
+
+def test_the_buttons_say_where_the_changes_are(
+    addon: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bpy.ops.emoface.add_head()
+    face = bpy.context.scene.emoface.face
+    face.name = "Anna"
+    face.emoface.source, face.emoface.file = "FILE", str(write_voice(tmp_path / "v.wav", 2))
+    said = "Your changes to EmoFace's curves are kept in the Action “EmoFace Anna Speech Edited"
+    for number, button in enumerate(("animate", "thin_curves", "remove_bake")):
+        bpy.ops.emoface.animate()
+        edit(face, f"emoface.speech.{'jawOpen' if number else 'mouthFunnel'}")
+        capfd.readouterr()
+        assert getattr(bpy.ops.emoface, button)() == {"FINISHED"}
+        assert capfd.readouterr().out.count(said) == 1
+        assert len(takes()) == number + 1

@@ -178,13 +178,23 @@ class Desktop:
             self.press("Escape")
         raise TimeoutError(f"The menu beside {beside} did nothing")
 
-    def write(self, wanted: str, text: str, **where: str) -> None:
+    def write(self, wanted: str, text: str, **where: Any) -> None:
         """Click into a field, and type over what stands in it."""
         self.push(wanted, **where)
         time.sleep(0.3)
         self.press("ctrl+a", "BackSpace")
         self.type(text)
         self.press("Return")
+
+    def fill(self, path: str, text: str, **where: Any) -> None:
+        """Write into a field until it holds that: a click may be lost on a busy machine."""
+        for _ in range(3):
+            self.write(path, text, **where)
+            now = self.ask("value", path=path)
+            if now == text if isinstance(now, str) else abs(now - float(text)) < 1e-4:
+                return
+            self.press("Escape")
+        raise AssertionError(f"{path} is {now}, not {text}")
 
     def pick_file(self, name: str) -> None:
         """A file by its name, in Blender's file browser, which a button has just opened."""

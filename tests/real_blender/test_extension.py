@@ -158,13 +158,13 @@ def test_it_feels_before_and_after_its_sound(window: Desktop) -> None:
     rest = points(window, LONG_BEFORE)
     for frame in (early, late):
         assert moved(points(window, frame), rest) == 0
-    window.write(".feel_before", "10")
-    window.write(".feel_after", "20")
+    window.fill(f"{FACE}.feel_before", "10")
+    window.fill(f"{FACE}.feel_after", "20")
     bake(window)
     for frame in (early, late):
         assert moved(points(window, frame), rest) > 0.5
-    window.write(".feel_before", "0")
-    window.write(".feel_after", "0")
+    window.fill(f"{FACE}.feel_before", "0")
+    window.fill(f"{FACE}.feel_after", "0")
 
 
 def test_a_bar_that_is_over_leaves_nothing_behind(window: Desktop) -> None:
@@ -188,7 +188,7 @@ def test_remove_bake_takes_ours_away(window: Desktop) -> None:
 
 def test_a_file_is_spoken_from_its_start_frame(window: Desktop) -> None:
     speak_file(window, "/tmp/emoface/voice.flac")
-    window.write(".first_frame", "41")
+    window.fill(f"{FACE}.first_frame", "41")
     bake(window)
     assert window.state()["failure"] == ""
     rest = points(window, LONG_BEFORE)
@@ -219,8 +219,7 @@ def speak_file(window: Desktop, path: str) -> None:
     if window.ask("value", path=f"{FACE}.source") != "FILE":
         window.push(".source", across=0.75)
     window.wait(lambda: window.ask("value", path=f"{FACE}.source") == "FILE", 10)
-    window.write(".emoface.file", path)
-    assert window.ask("value", path=f"{FACE}.file") == path
+    window.fill(f"{FACE}.file", path)
 
 
 def test_what_is_no_sound_is_said_in_the_panel(window: Desktop, installed: Program) -> None:

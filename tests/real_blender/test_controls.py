@@ -489,14 +489,17 @@ def test_the_face_is_picked_in_the_view(window: Desktop) -> None:
     assert "EmoFace Head" in window.ask("value", path=SCENE)
 
 
-def test_every_panel_can_be_opened_at_twice_the_size(window: Desktop) -> None:
-    """Whether it can be read, the pictures tell."""
-    window.resize(2.0)
-    for panel in ("cues", "regions", "words", "speech_style", "eyes", "layers", "presets", "batch"):
-        with opened(window, panel):
-            window.scroll(10)
-            picture(window, f"{panel}-large")
-    window.resize(1.0)
+PANELS = ("cues", "regions", "words", "speech_style", "eyes", "layers", "presets", "batch")
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_at_twice_the_size(window: Desktop, panel: str) -> None:
+    """Whether it can be read, the picture tells."""
+    with opened(window, panel):
+        window.resize(2.0)
+        window.scroll(10)
+        picture(window, f"{panel}-large")
+        window.resize(1.0)
 
 
 # What other modules drive.

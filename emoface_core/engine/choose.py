@@ -57,7 +57,8 @@ def _torch_engine(folder: Path, device: str, installed_here: bool) -> Engine:
     if not installed_here:
         raise InputError(
             "PyTorch and safetensors are not installed in this Python.",
-            "Install them (pip install torch safetensors), or choose the engine “onnx”.",
+            "Make an environment with them (the add-on's preferences, or pip install torch "
+            "safetensors), or choose the engine “onnx”.",
         )
     try:
         from emoface_core.engine.torch import TorchEngine

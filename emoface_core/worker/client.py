@@ -157,7 +157,8 @@ class WorkerClient:
         except (OSError, ValueError) as error:
             raise WorkerError(
                 "worker_not_started",
-                f"“{self.launch.python}” could not be started ({error}).",
+                f"“{self.launch.python}” could not be started "
+                f"({getattr(error, 'strerror', None) or error}).",
                 "Check the Python that is set in the preferences.",
             ) from None
         self._started = time.monotonic()

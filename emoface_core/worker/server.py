@@ -63,7 +63,7 @@ def _load(engine: str, device: str, model: str) -> "Engine":
     except ImportError as error:
         raise _NoEngineError(
             f"This Python ({sys.executable}) lacks a package that the worker needs ({error}).",
-            "Install the extension again, or choose another Python in the preferences.",
+            "Install the package there; if it is Blender's own Python, the extension again.",
         ) from None
     return choose_engine(engine, device, Path(model) if model else None)
 

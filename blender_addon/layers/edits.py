@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 from bpy.types import Key
+from numpy.typing import NDArray
 
 from .. import compat
 from ..curves.naming import KEPT, SUMS, loaded
@@ -23,12 +24,12 @@ _HANDLES = ("handle_left", "handle_right")
 
 def seal(key: Key, curves: Mapping[str, Any]) -> None:
     """Remember curves, by the shape keys they are for, as we have just written them."""
-    key[SUMS] = json.dumps(_sums(key) | {name: _sum(curve) for name, curve in curves.items()})
+    key[SUMS] = json.dumps(sums(key) | {name: _sum(curve) for name, curve in curves.items()})
 
 
 def forget(key: Key, names: Collection[str]) -> None:
     """Curves of these shape keys are no more."""
-    key[SUMS] = json.dumps({name: found for name, found in _sums(key).items() if name not in names})
+    key[SUMS] = json.dumps({name: found for name, found in sums(key).items() if name not in names})
 
 
 def keep(key: Key, curves: Mapping[str, Any]) -> list[str]:
@@ -36,19 +37,19 @@ def keep(key: Key, curves: Mapping[str, Any]) -> list[str]:
 
     Curves of a bake that left no checksums count as unchanged.
     """
-    sums = _sums(key)
-    if not sums:
+    before = sums(key)
+    if not before:
         return []
-    changed = [curve for name, curve in curves.items() if not _is_as_written(name, curve, sums)]
+    changed = [curve for name, curve in curves.items() if not _is_as_written(name, curve, before)]
     made = [_copy(action) for action in dict.fromkeys(curve.id_data for curve in changed)]
     if made:
         note(key, [*noted(key), *made])
     return made
 
 
-def _is_as_written(name: str, curve: Any, sums: dict[str, int]) -> bool:
+def _is_as_written(name: str, curve: Any, before: dict[str, int]) -> bool:
     found = _sum(curve)
-    return found == sums[name] if name in sums else found in sums.values()  # it was renamed
+    return found == before[name] if name in before else found in before.values()  # it was renamed
 
 
 def _copy(action: Any) -> str:
@@ -87,8 +88,14 @@ def sentence(names: list[str]) -> str:
     return f"Your changes to EmoFace's curves are kept in the {where}."
 
 
-def _sums(key: Key) -> dict[str, int]:
+def sums(key: Key) -> dict[str, int]:
+    """The checksum of each curve, by its shape key, as we wrote it last."""
     return loaded(key.get(SUMS), {})
+
+
+def sum_of(places: NDArray[np.float32]) -> int:
+    """The checksum of straight lines between places (2 F,): frames and values in turn."""
+    return zlib.crc32(places)
 
 
 def _sum(curve: Any) -> int:

@@ -194,10 +194,13 @@ def fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -
         points.clear()
         points.add(len(frames))
         points.foreach_set("interpolation", np.full(len(frames), compat.LINEAR, np.int32))
-    places = np.empty((len(frames), 2), np.float32)
-    places[:, 0], places[:, 1] = frames, values
-    points.foreach_set("co", places.ravel())
+    points.foreach_set("co", _places(frames, values))
     curve.update()
+
+
+def _places(frames: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(2 F,) frames and values in turn, as a curve has them."""
+    return np.stack([frames, values], axis=1, dtype=np.float32).ravel()
 
 
 def _widen(block: Any, values: NDArray[np.float32], *, driven: bool) -> None:
@@ -274,14 +277,16 @@ def restyle(obj: Object, style: Style) -> bool:
     frames = np.arange(len(speech), dtype=np.float32) + np.float32(first)
     there = our_curves(key)
     curves = {name: there[name] for name in names if name in there}
-    edits.keep(key, curves)
+    as_they_are = {} if edits.keep(key, curves) else edits.sums(key)
+    written = {}
     for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
-        if name in curves:
+        if name in curves and as_they_are.get(name) != edits.sum_of(_places(frames, values)):
             fill(curves[name], frames, values)
+            written[name] = curves[name]
             if name in key.key_blocks:
                 driven = property_of_path(curves[name].data_path) is not None
                 _widen(key.key_blocks[name], values, driven=driven)
-    edits.seal(key, curves)
+    edits.seal(key, written)
     feeling = style.feeling
     key[RECORD] = replace(
         record,

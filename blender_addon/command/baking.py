@@ -134,8 +134,8 @@ def _wish(
         intensity=wish.intensity if job.intensity is None else job.intensity,
         into={None: None, "nla": hosts.NLA, "action": hosts.ACTION}[job.into],
         eyes=None if job.preset and not job.eyes else job.eyes,
-        before=job.feel_before,
-        after=job.feel_after,
+        before=wish.before if job.feel_before is None else job.feel_before,
+        after=wish.after if job.feel_after is None else job.feel_after,
     )
 
 
@@ -153,10 +153,7 @@ def _remember(take: Take, job: BakeJob) -> None:
         choices.intensity = wish.intensity
         if wish.into is not None:
             choices.into = wish.into
-        if wish.before is not None:
-            choices.feel_before = wish.before
-        if wish.after is not None:
-            choices.feel_after = wish.after
+        choices.feel_before, choices.feel_after = wish.before, wish.after
         if job.text:
             choices.text_block, choices.text = None, " ".join(wish.heard.text.split())
         if wish.strips:

@@ -126,13 +126,15 @@ def _sample(
     now, part = scene.frame_current, scene.frame_subframe
     cursor = bpy.context.window_manager
     cursor.progress_begin(0, len(frames))
-    with _unseen(obj):
-        for row, frame in enumerate(frames):
-            cursor.progress_update(row)
-            scene.frame_set(int(frame))
-            values[row] = [block.value for block in blocks]
-    cursor.progress_end()
-    scene.frame_set(now, subframe=part)
+    try:
+        with _unseen(obj):
+            for row, frame in enumerate(frames):
+                cursor.progress_update(row)
+                scene.frame_set(int(frame))
+                values[row] = [block.value for block in blocks]
+    finally:
+        cursor.progress_end()
+        scene.frame_set(now, subframe=part)
     return dict(zip(names, values.T, strict=True))
 
 

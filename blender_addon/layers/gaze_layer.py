@@ -6,7 +6,6 @@ the bake removes them.
 """
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from bpy.types import Key, Object
@@ -30,7 +29,7 @@ from ..curves.naming import (
 from ..curves.plan import KeyPlan
 from ..curves.styling import Style
 from . import edits, hosts, ownership, writer
-from .resting import resting_points
+from .resting import points_of, resting_points
 
 Floats = NDArray[np.float32]
 
@@ -113,11 +112,11 @@ def drive(obj: Object) -> None:
     key = obj.data.shape_keys
     blocks = key.key_blocks
     mine = {name for name in _names(record) if name in blocks}
-    rest = _places(key.reference_key)
+    rest = points_of(key.reference_key.points)
     driven = {key_name(LAYER, name) for name in ("eyeBlink_L", "eyeBlink_R")}
     driven |= {key_name(LAYER, name) for name in ("eyeWide_L", "eyeWide_R")}
     others = {
-        name: _places(blocks[name]) - rest
+        name: points_of(blocks[name].points) - rest
         for name in record.keys
         if name in blocks and name not in driven and not blocks[name].mute
     }
@@ -164,9 +163,3 @@ def _add(
             key[name] = 0.0
         made.new_curve(_path(shape), group_name(LAYER))
     key[RECORD] = replace(record, keys=(*record.keys, *names)).to_json()
-
-
-def _places(block: Any) -> Floats:
-    flat = np.empty(3 * len(block.points), np.float32)
-    block.points.foreach_get("co", flat)
-    return flat.reshape(-1, 3)

@@ -23,12 +23,12 @@ def resting_points(obj: Object) -> Floats:
     """
     mesh, key = obj.data, obj.data.shape_keys
     if key is None:
-        return _places(mesh.vertices)
-    points = _places(key.reference_key.points)
+        return points_of(mesh.vertices)
+    points = points_of(key.reference_key.points)
     moving = {*_animated(key), *_ours(key)}
     for block in key.key_blocks:
         if block.value and not block.mute and block.name not in moving:
-            offsets = _places(block.points) - _places(block.relative_key.points)
+            offsets = points_of(block.points) - points_of(block.relative_key.points)
             points += block.value * _share(obj, block.vertex_group) * offsets
     return points
 
@@ -37,8 +37,8 @@ def _animated(key: Key) -> Iterator[str | None]:
     animation = key.animation_data
     if animation is None:
         return
-    strips = [strip for track in animation.nla_tracks for strip in track.strips if strip.action]
-    curves = [curve for strip in strips for curve in compat.action_curves(strip.action)]
+    pushed = ownership.pushed_down(animation)
+    curves = [curve for action in pushed for curve in compat.action_curves(action)]
     for curve in (*compat.curves_in_use(animation), *curves, *animation.drivers):
         yield key_of_path(curve.data_path)
 
@@ -62,7 +62,8 @@ def _share(obj: Object, group: str) -> Floats:
     return np.array(weights, np.float32)[:, None]
 
 
-def _places(points: Any) -> Floats:
-    places = np.empty(3 * len(points), np.float32)
-    points.foreach_get("co", places)
-    return places.reshape(-1, 3)
+def points_of(points: Any) -> Floats:
+    """(V, 3) of a mesh's vertices, or of a shape key's points."""
+    flat = np.empty(3 * len(points), np.float32)
+    points.foreach_get("co", flat)
+    return flat.reshape(-1, 3)

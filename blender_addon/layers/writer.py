@@ -43,6 +43,7 @@ from ..curves.plan import BakePlan, KeyPlan
 from ..curves.styling import Style, styled
 from ..curves.timing import Cut
 from . import edits, hosts, ownership
+from .resting import points_of
 
 SLIDER = 2.0  # of a key at the least; Blender cuts off values beyond a slider's ends
 _WIDEST_SLIDER = 10.0  # that Blender allows
@@ -153,8 +154,7 @@ def add_keys(obj: Object, plans: Sequence[KeyPlan], staying: Collection[str] = (
     """
     active = obj.active_shape_key_index
     basis = obj.data.shape_keys.reference_key
-    rest = np.empty(len(basis.points) * 3, np.float32)
-    basis.points.foreach_get("co", rest)
+    rest = points_of(basis.points)
     names = []
     for key_plan in plans:
         block = obj.data.shape_keys.key_blocks.get(key_plan.name)
@@ -162,7 +162,7 @@ def add_keys(obj: Object, plans: Sequence[KeyPlan], staying: Collection[str] = (
             block = obj.shape_key_add(name=key_plan.name, from_mix=False)
         _widen(block, key_plan.values, driven=key_plan.layer == DRIVEN)
         block.value = 0.0  # new keys are at 1 from Blender 5.0 on
-        block.points.foreach_set("co", rest + key_plan.offsets.ravel())
+        block.points.foreach_set("co", (rest + key_plan.offsets).ravel())
         names.append(block.name)
     obj.active_shape_key_index = active
     return names
@@ -189,12 +189,16 @@ def _has_actions(key: Key) -> bool:
 
 def fill(curve: Any, frames: NDArray[np.float32], values: NDArray[np.float32]) -> None:
     """Put key frames into a curve, in the place of those it has."""
-    points = curve.keyframe_points
-    if len(points) != len(frames):
+    _put(curve, _places(frames, values))
+
+
+def _put(curve: Any, places: NDArray[np.float32]) -> None:
+    points, count = curve.keyframe_points, len(places) // 2
+    if len(points) != count:
         points.clear()
-        points.add(len(frames))
-        points.foreach_set("interpolation", np.full(len(frames), compat.LINEAR, np.int32))
-    points.foreach_set("co", _places(frames, values))
+        points.add(count)
+        points.foreach_set("interpolation", np.full(count, compat.LINEAR, np.int32))
+    points.foreach_set("co", places)
     curve.update()
 
 
@@ -280,8 +284,9 @@ def restyle(obj: Object, style: Style) -> bool:
     as_they_are = {} if edits.keep(key, curves) else edits.sums(key)
     written = {}
     for name, values in zip(names, [*speech.T, *emotion.T], strict=True):
-        if name in curves and as_they_are.get(name) != edits.sum_of(_places(frames, values)):
-            fill(curves[name], frames, values)
+        places = _places(frames, values)
+        if name in curves and as_they_are.get(name) != edits.sum_of(places):
+            _put(curves[name], places)
             written[name] = curves[name]
             if name in key.key_blocks:
                 driven = property_of_path(curves[name].data_path) is not None
@@ -337,8 +342,8 @@ def thin(obj: Object, tolerance: float) -> tuple[int, int, float]:
     whole = {name: places for name, places in whole.items() if len(places) == longest}
     if not whole:
         return 0, 0, 0.0
-    rest = _points(key.reference_key)
-    shapes = np.stack([_points(key.key_blocks[name]) - rest for name in whole])
+    rest = points_of(key.reference_key.points)
+    shapes = np.stack([points_of(key.key_blocks[name].points) - rest for name in whole])
     columns = np.stack([places[:, 1] for places in whole.values()], axis=1)
     unit = 1000 / record.scale
     kept, error = thinning.thin(columns, shapes * np.float32(unit), tolerance)
@@ -357,13 +362,6 @@ def places_of(curve: Any) -> NDArray[np.float32]:
     places = np.empty(2 * len(curve.keyframe_points), np.float32)
     curve.keyframe_points.foreach_get("co", places)
     return places.reshape(-1, 2)
-
-
-def _points(block: Any) -> NDArray[np.float32]:
-    """(V, 3) of a shape key."""
-    points = np.empty(3 * len(block.points), np.float32)
-    block.points.foreach_get("co", points)
-    return points.reshape(-1, 3)
 
 
 def mute(obj: Object, layer: str, muted: bool) -> None:

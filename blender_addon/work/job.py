@@ -51,8 +51,8 @@ class Wish:
     more: tuple[Heard, ...] = ()  # what else the face speaks, at other places of the timeline
     eyes: bool | None = None  # whether it shall blink and look about; None: as chosen for it
     into: hosts.Into | None = None  # where it shall play; None: as chosen for it
-    before: int | None = None  # frames before the sound in which it feels; None: as chosen for it
-    after: int | None = None
+    before: int = 0  # frames before all sounds in which the face feels, and
+    after: int = 0  # after them
 
     @property
     def sounds(self) -> tuple[Heard, ...]:
@@ -82,7 +82,15 @@ def wish_of(face: Object, heard: Heard, *more: Heard) -> Wish:
     heard, *others = with_texts(face, (heard, *more))
     feeling = live.wanted_feeling(face)
     preference = None if feeling.emotion == AUTO else feeling.preference
-    return Wish(heard, feeling.emotion, preference, face.emoface.intensity, tuple(others))
+    return Wish(
+        heard=heard,
+        emotion=feeling.emotion,
+        preference=preference,
+        intensity=face.emoface.intensity,
+        more=tuple(others),
+        before=face.emoface.feel_before,
+        after=face.emoface.feel_after,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +134,7 @@ class Job:
         if said := hosts.problem(obj.data.shape_keys, self._into(obj)):
             raise InputError(said)
         check_apart([(heard.label, heard.clip) for heard in self._sounds])
-        clips = felt_around([heard.clip for heard in self._sounds], *self._around(obj))
+        clips = felt_around([heard.clip for heard in self._sounds], wish.before, wish.after)
         self._sounds = tuple(
             replace(heard, clip=clip) for heard, clip in zip(self._sounds, clips, strict=True)
         )
@@ -138,16 +146,6 @@ class Job:
         if self.wish.into is None and hasattr(obj, "emoface"):
             return obj.emoface.into
         return self.wish.into or hosts.NLA
-
-    def _around(self, obj: Object) -> tuple[int, int]:
-        """Frames before and after all sounds in which the face feels."""
-        chosen = getattr(obj, "emoface", None)
-        before, after = self.wish.before, self.wish.after
-        if before is None:
-            before = chosen.feel_before if chosen else 0
-        if after is None:
-            after = chosen.feel_after if chosen else 0
-        return before, after
 
     def _submit(self) -> None:
         """Hand the next sound to the worker."""
